@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The one header that plugins include: errors, settings, random streams, and the
+ * operations tables of data sets, models, modes, quantisers, allocators, solvers and costs.
+ * Matrices are row-major; an array's shape stands in a comment on the argument. */
+#ifndef BITSWEEP_H
+#define BITSWEEP_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- errors ------------------------------------------------------------------------- */
+
+/* Anything that can fail on bad input returns false and fills one sentence: what is wrong,
+ * where, and what would be valid. No trailing newline or full stop. */
+struct error { char text[1024]; };
+bool fail(struct error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* For states that only a fault in the program can reach, and inside a run, which is its own
+ * process: prints to stderr and exits with status 1. */
+_Noreturn void die_at(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define die(...) die_at(__FILE__, __LINE__, __VA_ARGS__)
+
+/* malloc family that never returns NULL; a run out of memory exits with EXIT_MEMORY. */
+#define EXIT_MEMORY 42
+void *xmalloc(size_t size);
+void *xcalloc(size_t count, size_t size);
+void *xrealloc(void *old, size_t size);
+char *xstrdup(const char *text);
+char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2))); /* free() it */
+
+/* ---- parameters and settings -------------------------------------------------------- */
+
+struct settings;
+
+enum param_type {
+    PARAM_INT,    /* whole number in [min, max], or one of choices */
+    PARAM_REAL,   /* real number in [min, max], or one of choices */
+    PARAM_BOOL,   /* true, false */
+    PARAM_CHOICE, /* one of choices */
+    PARAM_DIMS,   /* whole numbers in [min, max] joined by '-': 512-256; or one of choices */
+    PARAM_PLUG    /* the name of a plugin of `kind`, whose own params are then read too */
+};
+
+enum plug_kind {
+    PLUG_DATASET, PLUG_MODEL, PLUG_MODE, PLUG_ALLOCATOR, PLUG_QUANTISER, PLUG_SOLVER, PLUG_COST,
+    PLUG_KINDS
+};
+
+struct param {
+    const char *name;           /* the key in a sweep file */
+    enum param_type type;
+    enum plug_kind kind;        /* PARAM_PLUG only */
+    const char *fallback;       /* default, as text; NULL: must be given */
+    const char *const *choices; /* NULL-terminated words, or NULL */
+    double min, max;            /* numbers only */
+    const char *source;         /* "pub" published, "rec" reconstructed, "ours" our own choice, "" */
+    const char *help;           /* one sentence */
+    bool (*used)(const struct settings *); /* NULL: always; else: does this run read the key? */
+};
+
+/* The first member of every entry of every plugin table. */
+struct plug {
+    const char *name, *help;
+    int version;                        /* raised when results change; part of a run's identity */
+    const struct param *const *params;  /* NULL-terminated, or NULL */
+};
+
+/* One row of the plugin tables; NULL past the end. */
+const struct plug *plug_at(enum plug_kind kind, size_t index);
+/* The entry of that name or NULL. A data set that is in no row but is found as NAME.h5 in the
+ * data folders resolves to the generic HDF5 entry. */
+const struct plug *plug_find(enum plug_kind kind, const char *name);
+extern const char *const plug_kind_names[PLUG_KINDS]; /* "dataset", "model", ... */
+/* NULL or a sentence: why this combination cannot run (methods/registry.c). */
+const char *plug_check(const struct settings *);
+
+/* The parameters that every run reads, NULL-terminated (bench/params.c). */
+extern const struct param *const core_params[];
+
+/* Resolved settings of one run: every key the run reads with its value as canonical text, and where in the sweep file
+ * that stands (line 0: a default; -N: the N-th -s option). */
+struct setting { const struct param *param; char *value; int line, column; };
+struct settings { struct setting *items; size_t count; }; /* sorted by key */
+
+/* Reading a key that the run does not have is a fault in the program: these die. */
+bool setting_has(const struct settings *, const char *key);
+const char *setting_text(const struct settings *, const char *key);
+bool setting_is(const struct settings *, const char *key, const char *text);
+long setting_int(const struct settings *, const char *key);
+double setting_real(const struct settings *, const char *key);
+bool setting_bool(const struct settings *, const char *key);
+size_t setting_dims(const struct settings *, const char *key, long *out, size_t capacity);
+
+/* ---- counter-based random streams ---------------------------------------------------- */
+
+/* Draws depend on (seed, stream, a, b, index) alone, so they are the same across methods
+ * and worker counts. */
+enum stream {
+    STREAM_SPLIT, STREAM_INIT, STREAM_ORDER, STREAM_AUGMENT, STREAM_CLASS_ORDER,
+    STREAM_ALLOCATOR, STREAM_ROUNDING, STREAM_SIGNS, STREAM_DATA
+};
+uint64_t rng_key(uint64_t seed, enum stream stream, uint64_t a, uint64_t b);
+uint64_t rng_bits(uint64_t key, uint64_t index);
+double rng_uniform(uint64_t key, uint64_t index); /* [0, 1) */
+double rng_normal(uint64_t key, uint64_t index);  /* standard normal, Box-Muller */
+void rng_permutation(uint64_t key, size_t count, uint32_t *order); /* Fisher-Yates */
+
+/* ---- data sets ----------------------------------------------------------------------- */
+
+struct part {
+    size_t count;
+    float *x;      /* count × features */
+    int32_t *y;    /* count, 0 .. classes-1 */
+    int32_t *user; /* count, or NULL */
+};
+
+struct dataset {
+    char name[128];
+    int rank;             /* 1 features, 2 channels × length, 3 channels × height × width */
+    size_t shape[3];
+    size_t features;      /* product of shape */
+    int classes;
+    struct part train, test;
+    char sha256[65];      /* over the bytes of all its files in a fixed order; synthetic: of its settings */
+    char *attributes;     /* "key=value\n" lines worth keeping as provenance, or NULL */
+};
+
+struct dataset_ops {
+    struct plug plug;
+    /* Everything but the samples: name, shape, classes, counts, checksum (x and y stay NULL). */
+    bool (*describe)(const struct settings *, struct dataset *, struct error *);
+    /* The whole set, raw values (8-bit images as 0..1). */
+    bool (*load)(const struct settings *, struct dataset *, struct error *);
+};
+void dataset_free(struct dataset *);
+
+/* True if the run reads no budget or it can be met by the layers that the model has for this (described) data set; else
+ * the error names the feasible range (methods/registry.c). */
+bool budget_check(const struct settings *, const struct dataset *described, struct error *);
+/* Multiply-accumulates of one sample's forward pass (methods/registry.c). */
+double model_macs(const struct settings *, const struct dataset *described);
+
+/* ---- costs, allocation --------------------------------------------------------------- */
+
+enum tensor_kind { TENSOR_WEIGHT, TENSOR_ACTIVATION, TENSOR_GRADIENT };
+
+/* One allocatable tensor, in network order: layer 0's weight, layer 0's input, layer 1's ... */
+struct tensor {
+    char name[64];        /* "fc1.weight", "fc1.input" */
+    enum tensor_kind kind;
+    int layer;            /* index of the quantised layer */
+    size_t elements;      /* of an activation: per sample */
+    double macs;          /* multiply-accumulates of the layer per sample */
+    int lo, hi;           /* widths allowed, 2 .. 8 */
+};
+
+struct cost_ops {
+    struct plug plug;
+    const char *unit;
+    /* The cost of giving the tensors these widths; pure. Width 0 = float32. */
+    double (*price)(const struct tensor *tensors, int count, const float *bits /* count */);
+    /* Separable costs only (else NULL): the share of one tensor at one width; price is their sum. */
+    double (*share)(const struct tensor *tensors, int count, int index, float bits);
+};
+
+/* Minimise sum of omega subject to the sums of cost rows staying at or below the budgets;
+ * every tensor picks one width of lo .. lo+widths-1. Omega INFINITY: that width is not allowed. */
+struct choice_problem {
+    int tensors, lo, widths, rows;
+    const double *omega;  /* tensors × widths */
+    const double *cost;   /* rows × tensors × widths */
+    const double *budget; /* rows */
+};
+
+struct solver_info {
+    double objective, bound; /* bound: proven lower bound of the optimum, -INFINITY if none */
+    bool optimal;            /* proven */
+    double seconds;
+};
+
+struct solver_ops {
+    struct plug plug;
+    /* NULL or a sentence: why this solver cannot take the problem. */
+    const char *(*check)(const struct choice_problem *);
+    /* Fills bits (tensors). False when no choice meets the budgets. Deterministic. */
+    bool (*solve)(const struct choice_problem *, int *bits, struct solver_info *);
+};
+
+/* ---- memory of one run ---------------------------------------------------------------- */
+
+/* Zeroed, 64-byte aligned memory that lives as long as the run. */
+struct arena { struct arena_chunk *chunks; size_t total; };
+void *arena_alloc(struct arena *, size_t size);
+void arena_free(struct arena *);
+
+/* Elements between the rows of a matrix with `cols` columns: whole cache lines, and no power of two (OpenBLAS loses a
+ * quarter there). The columns past `cols` stay zero, so rows × stride elements can be handled as one array. */
+size_t row_stride(size_t cols);
+
+/* ---- quantisers ------------------------------------------------------------------------ */
+
+/* The quantiser state of one tensor. */
+struct range {
+    enum tensor_kind kind;
+    int min_bits, max_bits;
+    float bits;            /* width in force; 0: float32 */
+    size_t elements;       /* of an activation: per sample */
+    bool is_signed;        /* of the current codes */
+    float scale;           /* value of one code */
+    int lo, hi;            /* smallest and largest code */
+    float limit;           /* largest magnitude that is represented: scale × hi, before rounding */
+    /* Running range of an activation: moving average of the training batches' limits. */
+    double average, weight; bool ever_negative;
+    /* Learned ranges: parameters, their gradients and velocities. */
+    bool learned;          /* set at the first fit */
+    double step, top, step_grad, top_grad, step_velocity, top_velocity;
+};
+
+/* Codes that `bits` holds: signed ±(2^(b-1)-1), unsigned 0 .. 2^b-1 (real for a fractional b). METHODS 1. */
+double code_limit(double bits, bool is_signed);
+
+struct quantiser_ops {
+    struct plug plug;
+    bool learns;
+    /* Sets is_signed, scale, lo, hi and limit for these values (rows × stride with zero padding, `count` real elements). */
+    void (*fit)(struct range *, const float *x, size_t padded_count, size_t count);
+    /* The straight-through gradient: masks grad in place and adds to the learned parameters' gradients. */
+    void (*backward)(struct range *, const struct settings *, const float *x, float *grad, size_t padded_count);
+    /* One step of SGD on the learned parameters; clears their gradients. NULL if nothing is learned. */
+    void (*update)(struct range *, double lr, double momentum);
+    /* The width changed from `before` to range->bits: hold the range. NULL if nothing is learned. */
+    void (*resize)(struct range *, float before);
+};
+
+/* ---- modes ----------------------------------------------------------------------------- */
+
+/* What is counted on a diagnostic step; sums over the products of one layer. */
+struct product_counts {
+    uint64_t saturated[3], partial_sums[3]; /* forward, input gradient, weight gradient */
+    uint64_t zero_gradients, gradients;
+};
+
+/* One layer's three products as a mode sees them: Y = X·Wᵀ + bias, dX = G·W, dW = Gᵀ·X.
+ * Strides are row_stride(columns) and paddings are zero. */
+struct product {
+    size_t m, n, k;                  /* samples of this batch, outputs, inputs */
+    size_t m_max;
+    const float *x, *w, *bias;       /* m × k, n × k, n or NULL */
+    float *y;                        /* m × n */
+    const float *g;                  /* m × n: dL/dY */
+    float *dx, *dw;                  /* m × k, n × k; NULL: not wanted */
+    struct range *x_range, *w_range;
+    const struct quantiser_ops *quantiser; /* NULL: float32, nothing is quantised */
+    bool evaluating;                 /* use frozen activation ranges; no backward will follow */
+    bool observing;                  /* update running ranges (false on diagnostic steps) */
+    bool weights_ready;              /* the weight codes of the last forward still hold */
+    uint64_t seed, step;             /* key of the rounding draws, with layer and operand */
+    int layer;
+    const struct settings *settings;
+    struct product_counts *counts;   /* NULL except on diagnostic steps */
+    void *state;                     /* the mode's memory for this layer */
+};
+
+struct mode_ops {
+    struct plug plug;
+    bool integer;                    /* operands are integer codes */
+    const char *(*check)(const struct settings *); /* NULL or why not */
+    /* The mode's memory for one layer (m_max, n, k are set). */
+    void *(*prepare)(const struct settings *, const struct product *, struct arena *);
+    void (*forward)(struct product *);
+    void (*backward)(struct product *);
+    /* Bit operations a sample of the two backward products and what they need (transforms, re-quantisation), for a layer of
+     * n outputs and k inputs at widths w and a and a batch of m. METHODS 5. */
+    double (*backward_bops)(const struct settings *, size_t m, size_t n, size_t k, double w, double a);
+};
+
+/* ---- allocators ------------------------------------------------------------------------ */
+
+/* What every allocator is given at the start; lives as long as the run. */
+struct allocation {
+    const struct settings *settings;
+    const struct tensor *tensors;
+    struct range *ranges;
+    int count;
+    const struct cost_ops *cost;
+    double budget;
+    long steps;               /* of the whole run */
+    struct arena *arena;
+};
+
+/* One decision, for the record. NaN where the allocator has no such figure. */
+struct decision {
+    float *bits;              /* count */
+    double *trace, *limit;    /* count */
+    double omega, omega_uniform, seconds;
+    const char *solver;
+    bool optimal;
+};
+
+struct alloc_ops {
+    struct plug plug;
+    bool guarantees;          /* never exceeds the budget */
+    const struct quantiser_ops *quantiser; /* its own; NULL: the run's */
+    const char *(*check)(const struct settings *);
+    void *(*begin)(const struct allocation *);
+    /* Before step (0-based; == steps: the end of training): true when it decided, with decision filled. */
+    bool (*assign)(void *state, long step, struct decision *);
+    /* Whether observe wants this step's gradients of all tensors, the network input's included. NULL: never. */
+    bool (*wants)(void *state, long step);
+    /* sum_squares[i]: sum over the batch of squared gradients of the mean loss with respect to tensor i. */
+    void (*observe)(void *state, long step, size_t batch, const double *sum_squares);
+    /* After the backward pass: learned widths' own step. lr_factor: learning rate over its initial value. NULL: none. */
+    void (*update)(void *state, long step, double lr_factor);
+};
+
+/* ---- models ---------------------------------------------------------------------------- */
+
+enum weight_init {
+    INIT_HE,            /* N(0, 2 / inputs) */
+    INIT_FAN_IN,        /* U(±1/√inputs) */
+    INIT_HEAD           /* U(±√(3/inputs)) */
+};
+
+struct layer_spec {
+    char name[32];
+    size_t outputs;
+    bool bias, relu;
+    enum weight_init init;
+};
+
+#define MAX_LAYERS 64
+struct model_ops {
+    struct plug plug;
+    /* The layers from input to classifier for this data set; returns their number. */
+    size_t (*layers)(const struct settings *, const struct dataset *, struct layer_spec *out /* MAX_LAYERS */);
+};
+
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The verbs and what concerns all of them. */
+#include "cli.h"
+#include "version.h"
+#include <stdio.h>
+#include <string.h>
+
+extern const struct command cmd_list, cmd_plan, cmd_run, cmd_status, cmd_collect, cmd_table, cmd_plot,
+    cmd_diff, cmd_data, cmd_reference, cmd_bench;
+
+static const struct command *const commands[] = {
+    &cmd_list, &cmd_plan, &cmd_run, &cmd_status, &cmd_collect, &cmd_table, &cmd_plot,
+    &cmd_diff, &cmd_data, &cmd_reference, &cmd_bench,
+};
+
+static void print_overview(FILE *out)
+{
+    fputs("usage: bitsweep VERB [ARGUMENTS]   (bitsweep VERB --help says more)\n\n", out);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("\n  bitsweep --version names the libraries in use\n", out);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_overview(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0) {
+        print_overview(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        print_version();
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[1], commands[i]->name) == 0) {
+            for (int a = 2; a < argc; a++) {
+                if (strcmp(argv[a], "--") == 0)
+                    break;
+                if (strcmp(argv[a], "-h") == 0 || strcmp(argv[a], "--help") == 0)
+                    return print_help(commands[i]);
+            }
+            int code = commands[i]->run(argc - 1, argv + 1);
+            if (fflush(stdout) != 0 && code == EXIT_DONE) {
+                perror("bitsweep: writing to standard output");
+                code = EXIT_TROUBLE;
+            }
+            return code;
+        }
+    fprintf(stderr, "bitsweep: unknown verb '%s'\n", argv[1]);
+    print_overview(stderr);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Parameters that several plugins read: declared once so that a key means one thing. */
+#ifndef BITSWEEP_PARAMS_H
+#define BITSWEEP_PARAMS_H
+#include "bitsweep.h"
+
+extern const struct param param_budget, param_grad_bits, param_grad_rounding, param_grad_scale, param_acc_bits,
+    param_acc_tile, param_acc_overflow, param_acc_at, param_acc_backward, param_quantiser, param_act_range, param_ste,
+    param_weight_store_bits, param_min_bits, param_max_bits, param_noise;
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "support.h"
+#include "../bench/settings.h"
+#include <criterion/criterion.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void skip_test(const char *format, ...)
+{
+    char why[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    const char *log = getenv("BITSWEEP_SKIP_LOG");
+    FILE *file = log ? fopen(log, "a") : NULL;
+    if (file) {
+        fprintf(file, "%s\n", why);
+        fclose(file);
+    }
+    fprintf(stderr, "SKIPPED: %s\n", why);
+    cr_skip_test("%s", why);
+    abort();
+}
+
+char *shared_file(const char *path)
+{
+    const char *shared = getenv("BITSWEEP_SHARED");
+    char *full = format_text("%s/%s", shared ? shared : "../shared", path);
+    if (access(full, R_OK) != 0)
+        skip_test("%s is not there (set BITSWEEP_SHARED)", full);
+    return full;
+}
+
+char *temporary_folder(void)
+{
+    char *folder = xstrdup("/tmp/bitsweep-test-XXXXXX");
+    if (!mkdtemp(folder))
+        die("cannot make a temporary folder");
+    return folder;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status, (void)type, (void)walk;
+    return remove(path);
+}
+
+void remove_folder(char *folder)
+{
+    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    free(folder);
+}
+
+struct settings make_settings(const char *first, ...)
+{
+    struct choice choices[32] = {{.key = "dataset", .text = "synthetic"}};
+    char *texts[32];
+    size_t count = 1, given = 0;
+    va_list args;
+    va_start(args, first);
+    for (const char *text = first; text; text = va_arg(args, const char *)) {
+        char *key = texts[given++] = xstrdup(text), *value = strchr(key, '=');
+        *value++ = 0;
+        choices[strcmp(key, "dataset") == 0 ? 0 : count++] = (struct choice){.key = key, .text = value};
+    }
+    va_end(args);
+    struct settings settings;
+    struct error error;
+    const struct choice *wrong;
+    if (!settings_resolve(choices, count, &settings, &wrong, &error))
+        die("%s", error.text);
+    for (size_t i = 0; i < given; i++)
+        free(texts[i]);
+    return settings;
+}
+
+char *write_file(const char *folder, const char *name, const char *text)
+{
+    char *path = format_text("%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    if (!file || fputs(text, file) < 0 || fclose(file) != 0)
+        die("cannot write %s", path);
+    return path;
+}
