@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * bitsweep bench: what the kernels and training steps cost on this machine. */
+#include "bench.h"
+#include "cli.h"
+#include "kernels/kernels.h"
+#include <cblas.h>
+#include <cjson/cJSON.h>
+#include <getopt.h>
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
+static int run(int argc, char **argv);
+
+const struct command cmd_bench = {
+    .name = "bench",
+    .arguments = "[gemm|hadamard|steps]... [--format text|json|csv]",
+    .summary = "Time the integer products, the transforms and the training steps, as ratios within one run.",
+    .details =
+        "  gemm             integer products against OpenBLAS's float product\n"
+        "  hadamard         Hadamard transform against scaling the same memory, and the quantisers\n"
+        "  steps            one training step in each mode against mode fp\n"
+        "                   (all of them when none is named)\n"
+        "  --format FORMAT  text (default), json or csv; a row without a bound has null or nothing there\n"
+        "  -h, --help       this text\n\n"
+        "Runs on one CPU and one thread. BITSWEEP_ISA=scalar|avx2|avx512vnni caps the instruction set.\n"
+        "Rows named ..._time_over_... have upper bounds (smaller is better), the others lower ones.\n\n"
+        "Example: bitsweep bench gemm --format csv",
+    .run = run,
+};
+
+static const struct { const char *name; void (*run)(struct bench_rows *); } parts[] = {
+    {"gemm", bench_gemm}, {"hadamard", bench_hadamard}, {"steps", bench_steps},
+};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+static void pin(void)
+{
+    cpu_set_t set;
+    int cpu = sched_getcpu();
+    CPU_ZERO(&set);
+    CPU_SET(cpu < 0 ? 0 : cpu, &set);
+    if (sched_setaffinity(0, sizeof set, &set) != 0)
+        fprintf(stderr, "bitsweep bench: cannot stay on one CPU; the timings may vary more\n");
+    openblas_set_num_threads(1);
+}
+
+static void cpu_model(char *model, size_t size)
+{
+    snprintf(model, size, "unknown CPU");
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    char line[256];
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, "model name", 10) == 0 && strchr(line, ':')) {
+            snprintf(model, size, "%s", strchr(line, ':') + 2);
+            model[strcspn(model, "\n")] = 0;
+            break;
+        }
+    if (file)
+        fclose(file);
+}
+
+static void print_bound(double bound)
+{
+    if (isnan(bound))
+        printf(" %9s", "");
+    else
+        printf(" %9.4g", bound);
+}
+
+static void print_text(const struct bench_rows *rows)
+{
+    char model[128];
+    cpu_model(model, sizeof model);
+    printf("CPU       %s\nkernels   %s\ncompiler  %s\nOpenBLAS  %s, core %s, 1 thread\n\n", model,
+           kernels()->isa, COMPILER, openblas_get_config(), openblas_get_corename());
+    printf("%-52s %10s %-9s %9s %9s\n", "name", "value", "unit", "required", "aim");
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct bench_row *row = &rows->rows[i];
+        printf("%-52s %10.4g %-9s", row->name, row->value, row->unit);
+        print_bound(row->required);
+        print_bound(row->aim);
+        putchar('\n');
+    }
+}
+
+static void print_csv_real(double value, bool last)
+{
+    char text[32] = "";
+    if (!isnan(value))
+        shortest_real(value, text, sizeof text);
+    print_csv_field(text, last);
+}
+
+static void print_csv(const struct bench_rows *rows)
+{
+    puts("name,value,unit,required,aim");
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct bench_row *row = &rows->rows[i];
+        print_csv_field(row->name, false);
+        print_csv_real(row->value, false);
+        print_csv_field(row->unit, false);
+        print_csv_real(row->required, false);
+        print_csv_real(row->aim, true);
+    }
+}
+
+static void print_as_json(const struct bench_rows *rows)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct bench_row *row = &rows->rows[i];
+        cJSON *object = cJSON_CreateObject();
+        cJSON_AddStringToObject(object, "name", row->name);
+        cJSON_AddNumberToObject(object, "value", row->value);
+        cJSON_AddStringToObject(object, "unit", row->unit);
+        cJSON_AddNumberToObject(object, "required", row->required); /* NaN is printed as null */
+        cJSON_AddNumberToObject(object, "aim", row->aim);
+        cJSON_AddItemToArray(list, object);
+    }
+    print_json(list);
+}
+
+static int choose_parts(int count, char **names, bool *chosen)
+{
+    for (int i = 0; i < count; i++) {
+        size_t part = 0;
+        while (part < PARTS && strcmp(parts[part].name, names[i]) != 0)
+            part++;
+        if (part == PARTS)
+            return usage_error(&cmd_bench, "unknown part '%s'; valid: gemm, hadamard, steps", names[i]);
+        chosen[part] = true;
+    }
+    for (size_t part = 0; count == 0 && part < PARTS; part++)
+        chosen[part] = true;
+    return EXIT_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"format", required_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'}, {0}};
+    enum format format = FORMAT_TEXT;
+    bool chosen[PARTS] = {false};
+    struct error error;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (option == 'h')
+            return print_help(&cmd_bench);
+        if (option != 'f')
+            return usage_error(&cmd_bench, "unknown option, or one without its value: %s", argv[optind - 1]);
+        if (!parse_format(optarg, &format, &error))
+            return usage_error(&cmd_bench, "%s", error.text);
+    }
+    int status = choose_parts(argc - optind, argv + optind, chosen);
+    if (status != EXIT_DONE)
+        return status;
+
+    static void (*const print[])(const struct bench_rows *) = {
+        [FORMAT_TEXT] = print_text, [FORMAT_JSON] = print_as_json, [FORMAT_CSV] = print_csv,
+    };
+    struct bench_rows rows = {0};
+    pin();
+    for (size_t part = 0; part < PARTS; part++)
+        if (chosen[part])
+            parts[part].run(&rows);
+    print[format](&rows);
+    free(rows.rows);
+    return EXIT_DONE;
+}
