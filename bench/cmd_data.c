@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * `bitsweep data`: which data sets are there, what is in one, and one in the generic HDF5 layout. */
+#include "../datasets/datasets.h"
+#include "../datasets/summary.h"
+#include "cli.h"
+#include "names.h"
+#include "settings.h"
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int run_data(int argc, char **argv);
+
+const struct command cmd_data = {
+    .name = "data",
+    .arguments = "list | check NAME [-s key=value]... | convert NAME OUT.h5 [-s key=value]...",
+    .summary = "show, check and convert data sets",
+    .details =
+        "  list                       data sets, every NAME.h5 in the data folders too, and where they are\n"
+        "  check NAME                 load one completely; print shape, classes, counts, range and checksum\n"
+        "  convert NAME OUT.h5        write one in the generic HDF5 layout\n"
+        "\n"
+        "  -s key=value               a parameter of the data set (check, convert)\n"
+        "  --format text|json|csv     list; check knows text and json\n"
+        "  --force                    convert: replace OUT.h5\n"
+        "\n"
+        "Data sets are searched in $BITSWEEP_DATA, datasets/data and /usr/share/datasets.\n"
+        "\n"
+        "Example: bitsweep data check synthetic -s difficulty=hard",
+    .run = run_data,
+};
+
+/* ---- arguments ---------------------------------------------------------------------- */
+
+struct arguments {
+    const char **words, **overrides;
+    size_t word_count, override_count;
+    enum format format;
+    bool force;
+};
+
+static void free_arguments(struct arguments *arguments)
+{
+    free(arguments->words);
+    free(arguments->overrides);
+}
+
+static bool parse_arguments(int argc, char **argv, struct arguments *out, struct error *error)
+{
+    *out = (struct arguments){.words = xcalloc((size_t)argc, sizeof *out->words),
+                              .overrides = xcalloc((size_t)argc, sizeof *out->overrides)};
+    for (int i = 0; i < argc; i++) {
+        bool set = strcmp(argv[i], "-s") == 0, format = strcmp(argv[i], "--format") == 0;
+        if ((set || format) && i + 1 == argc)
+            return fail(error, "%s needs a value", argv[i]);
+        if (set) {
+            out->overrides[out->override_count++] = argv[++i];
+        } else if (format) {
+            if (!parse_format(argv[++i], &out->format, error))
+                return false;
+        } else if (strcmp(argv[i], "--force") == 0) {
+            out->force = true;
+        } else if (argv[i][0] == '-') {
+            return fail(error, "unknown option %s", argv[i]);
+        } else {
+            out->words[out->word_count++] = argv[i];
+        }
+    }
+    return true;
+}
+
+/* ---- settings of one data set --------------------------------------------------------- */
+
+/* The text after "KEY=" of the override of that key, or NULL. */
+static const char *override_of(const char *key, const char *const *overrides, size_t count)
+{
+    size_t length = strlen(key);
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(overrides[i], key, length) == 0 && overrides[i][length] == '=')
+            return overrides[i] + length + 1;
+    return NULL;
+}
+
+static bool fail_key(const char *name, const char *key, size_t length, const struct plug *plug,
+                     struct error *error)
+{
+    struct names known = {0};
+    for (size_t i = 0; plug->params && plug->params[i]; i++)
+        names_add(&known, plug->params[i]->name);
+    char *list = names_joined(&known);
+    fail(error, "data set %s has no parameter '%.*s'; valid: %s", name, (int)length, key,
+         known.count ? list : "none");
+    free(list);
+    names_free(&known);
+    return false;
+}
+
+static bool check_overrides(const char *name, const struct plug *plug, const char *const *overrides,
+                            size_t count, struct error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *end = strchr(overrides[i], '=');
+        if (!end)
+            return fail(error, "-s %s: valid is key=value", overrides[i]);
+        size_t length = (size_t)(end - overrides[i]), p = 0;
+        while (plug->params && plug->params[p] &&
+               (strlen(plug->params[p]->name) != length ||
+                strncmp(plug->params[p]->name, overrides[i], length) != 0))
+            p++;
+        if (!plug->params || !plug->params[p])
+            return fail_key(name, overrides[i], length, plug, error);
+        for (size_t other = 0; other < i; other++)
+            if (strncmp(overrides[other], overrides[i], length + 1) == 0)
+                return fail(error, "-s gives %.*s twice", (int)length, overrides[i]);
+    }
+    return true;
+}
+
+static bool fail_name(const char *name, struct error *error)
+{
+    struct names known = {0};
+    const struct plug *plug;
+    for (size_t i = 0; (plug = plug_at(PLUG_DATASET, i)) != NULL; i++)
+        if (plug != &dataset_hdf5.plug) /* stands for the files NAME.h5 */
+            names_add(&known, plug->name);
+    char *list = names_joined(&known), *places = dataset_search_places(),
+         *guess = names_suggestion(&known, name);
+    fail(error, "no data set '%s'; valid: %s, or NAME of a file NAME.h5 in %s%s", name, list, places, guess);
+    free(list);
+    free(places);
+    free(guess);
+    names_free(&known);
+    return false;
+}
+
+/* The data set's own parameters, with their defaults where no override gives them, and the key dataset. */
+static bool settings_for_dataset(const char *name, const char *const *overrides, size_t count,
+                                 struct settings *settings, struct error *error)
+{
+    const struct plug *plug = plug_find(PLUG_DATASET, name);
+    *settings = (struct settings){0};
+    if (!plug)
+        return fail_name(name, error);
+    if (!check_overrides(name, plug, overrides, count, error))
+        return false;
+    settings_put(settings, known_param("dataset"), xstrdup(name), 0, 0);
+    for (size_t i = 0; plug->params && plug->params[i]; i++) {
+        const struct param *param = plug->params[i];
+        const char *given = override_of(param->name, overrides, count);
+        char *value;
+        if (param->used && !param->used(settings)) {
+            if (!given)
+                continue;
+            return fail(error, "data set %s does not read %s here: %s", name, param->name, param->help);
+        }
+        if (!param_parse(param, given ? given : param->fallback, &value, error))
+            return false;
+        settings_put(settings, param, value, 0, 0);
+    }
+    return true;
+}
+
+/* Describes or loads a set by its name. */
+static bool open_dataset(const char *name, const struct arguments *arguments, bool samples,
+                         struct dataset *dataset, struct error *error)
+{
+    struct settings settings;
+    bool ok = settings_for_dataset(name, arguments->overrides, arguments->override_count, &settings, error);
+    if (ok) {
+        const struct dataset_ops *ops = (const struct dataset_ops *)plug_find(PLUG_DATASET, name);
+        ok = samples ? ops->load(&settings, dataset, error) : ops->describe(&settings, dataset, error);
+    }
+    settings_free(&settings);
+    return ok;
+}
+
+/* ---- data list ---------------------------------------------------------------------------- */
+
+struct row { const char *name; struct dataset dataset; bool found; struct error error; };
+
+static void print_row_text(const struct row *row)
+{
+    if (!row->found) {
+        printf("%-16s not usable: %s\n", row->name, row->error.text);
+        return;
+    }
+    char *shape = dataset_shape_text(&row->dataset), *path = dataset_attribute(&row->dataset, "path");
+    printf("%-16s %9zu %9zu %8d  %-12s %s\n", row->name, row->dataset.train.count, row->dataset.test.count,
+           row->dataset.classes, shape, path ? path : "(made)");
+    free(shape);
+    free(path);
+}
+
+static void print_row_csv(const struct row *row)
+{
+    char *shape = row->found ? dataset_shape_text(&row->dataset) : NULL;
+    char *path = row->found ? dataset_attribute(&row->dataset, "path") : NULL;
+    print_csv_field(row->name, false);
+    printf(row->found ? "true,%zu,%zu,%d," : "false,,,,", row->dataset.train.count, row->dataset.test.count,
+           row->dataset.classes);
+    print_csv_field(shape ? shape : "", false);
+    print_csv_field(path ? path : "", false);
+    print_csv_field(row->dataset.sha256, false);
+    print_csv_field(row->found ? "" : row->error.text, true);
+    free(shape);
+    free(path);
+}
+
+static void add_row_json(cJSON *list, const struct row *row)
+{
+    cJSON *item = row->found ? dataset_description_json(&row->dataset) : cJSON_CreateObject();
+    cJSON_AddBoolToObject(item, "found", row->found);
+    if (!row->found) {
+        cJSON_AddStringToObject(item, "name", row->name);
+        cJSON_AddStringToObject(item, "error", row->error.text);
+    }
+    cJSON_AddItemToArray(list, item);
+}
+
+static void list_one(const char *name, const struct arguments *arguments, cJSON *list)
+{
+    struct row row = {.name = name};
+    row.found = open_dataset(name, arguments, false, &row.dataset, &row.error);
+    if (arguments->format == FORMAT_JSON)
+        add_row_json(list, &row);
+    else if (arguments->format == FORMAT_CSV)
+        print_row_csv(&row);
+    else
+        print_row_text(&row);
+    dataset_free(&row.dataset);
+}
+
+static int list_data(const struct arguments *arguments)
+{
+    cJSON *list = cJSON_CreateArray();
+    char **files;
+    size_t count = dataset_files(&files);
+    const struct plug *plug;
+    if (arguments->format == FORMAT_CSV)
+        puts("name,found,train,test,classes,shape,path,sha256,error");
+    else if (arguments->format == FORMAT_TEXT)
+        printf("%-16s %9s %9s %8s  %-12s %s\n", "name", "train", "test", "classes", "shape", "where");
+    for (size_t i = 0; (plug = plug_at(PLUG_DATASET, i)) != NULL; i++)
+        if (plug != &dataset_hdf5.plug) /* stands for the files below */
+            list_one(plug->name, arguments, list);
+    for (size_t i = 0; i < count; i++) {
+        list_one(files[i], arguments, list);
+        free(files[i]);
+    }
+    free(files);
+    if (arguments->format == FORMAT_JSON)
+        print_json(list);
+    else
+        cJSON_Delete(list);
+    return EXIT_DONE;
+}
+
+/* ---- data check, data convert -------------------------------------------------------------- */
+
+static int check_data(const struct arguments *arguments)
+{
+    struct dataset dataset;
+    struct error error;
+    if (arguments->format == FORMAT_CSV)
+        return usage_error(&cmd_data, "check prints text or json");
+    if (!open_dataset(arguments->words[1], arguments, true, &dataset, &error))
+        return input_error(&cmd_data, &error);
+    if (arguments->format == FORMAT_JSON)
+        print_json(dataset_summary_json(&dataset));
+    else
+        dataset_print_summary(&dataset);
+    dataset_warn_of_gaps(&dataset);
+    dataset_free(&dataset);
+    return EXIT_DONE;
+}
+
+static int convert_data(const struct arguments *arguments)
+{
+    const char *path = arguments->words[2];
+    struct dataset dataset;
+    struct error error;
+    if (!arguments->force && access(path, F_OK) == 0)
+        return usage_error(&cmd_data, "%s exists; --force replaces it", path);
+    if (!open_dataset(arguments->words[1], arguments, true, &dataset, &error))
+        return input_error(&cmd_data, &error);
+    bool ok = dataset_write(path, &dataset, &error);
+    if (ok)
+        printf("%s: %zu training and %zu test samples\n", path, dataset.train.count, dataset.test.count);
+    else
+        input_error(&cmd_data, &error);
+    dataset_free(&dataset);
+    return ok ? EXIT_DONE : EXIT_TROUBLE;
+}
+
+static const struct {
+    const char *name, *takes;
+    size_t words; /* with its own name */
+    bool sets, formats, forces;
+    int (*run)(const struct arguments *);
+} actions[] = {
+    {"list", "no name", 1, .formats = true, .run = list_data},
+    {"check", "one name", 2, .sets = true, .formats = true, .run = check_data},
+    {"convert", "a name and a file", 3, .sets = true, .forces = true, .run = convert_data},
+};
+
+static int run_action(const struct arguments *arguments)
+{
+    const char *name = arguments->word_count ? arguments->words[0] : "";
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        if (strcmp(actions[i].name, name) != 0)
+            continue;
+        const char *stray = arguments->override_count && !actions[i].sets               ? "-s"
+                            : arguments->format != FORMAT_TEXT && !actions[i].formats ? "--format"
+                            : arguments->force && !actions[i].forces                  ? "--force"
+                                                                                      : NULL;
+        if (stray)
+            return usage_error(&cmd_data, "%s does not take %s", name, stray);
+        if (arguments->word_count != actions[i].words)
+            return usage_error(&cmd_data, "%s takes %s", name, actions[i].takes);
+        return actions[i].run(arguments);
+    }
+    return *name ? usage_error(&cmd_data, "unknown action '%s'; valid: list, check, convert", name)
+                 : usage_error(&cmd_data, "an action is missing; valid: list, check, convert");
+}
+
+static int run_data(int argc, char **argv)
+{
+    struct arguments arguments;
+    struct error error;
+    int code = parse_arguments(argc - 1, argv + 1, &arguments, &error)
+                   ? run_action(&arguments)
+                   : usage_error(&cmd_data, "%s", error.text);
+    free_arguments(&arguments);
+    return code;
+}
