@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "accounting.h"
+#include <stdlib.h>
+
+static double width(float bits) { return bits > 0 ? bits : 32; }
+
+double training_bops(const struct net *net)
+{
+    double sum = 0;
+    for (size_t i = 0; i < net->count; i++) {
+        const struct layer *layer = &net->layers[i];
+        double w = width(net->ranges[2 * i].bits), a = width(net->ranges[2 * i + 1].bits);
+        sum += net->tensors[2 * i].macs * w * a
+               + net->mode->backward_bops(net->settings, layer->product.m_max, layer->n, layer->k, w, a);
+    }
+    return sum;
+}
+
+/* Master weights, velocities and gradients in float32 (weights at their stored width), and the stored inputs of one batch: as
+ * codes where the mode is integer. */
+static double training_bytes(const struct net *net)
+{
+    double sum = 0;
+    double stored = setting_has(net->settings, "weight_store_bits") ? (double)setting_int(net->settings, "weight_store_bits") : 32;
+    for (size_t i = 0; i < net->count; i++) {
+        const struct layer *layer = &net->layers[i];
+        double weights = (double)layer->n * (double)layer->k, biases = layer->bias ? (double)layer->n : 0;
+        double input_bits = net->mode->integer ? width(net->ranges[2 * i + 1].bits) : 32;
+        sum += weights * (stored / 8 + 8) + biases * 12;
+        sum += (double)net->batch * (double)layer->k * input_bits / 8;
+    }
+    return sum;
+}
+
+static void record_tensors(struct record *record, const struct net *net)
+{
+    size_t count = 2 * net->count;
+    const char *names[2 * MAX_LAYERS], *kinds[2 * MAX_LAYERS];
+    int64_t layers[2 * MAX_LAYERS], elements[2 * MAX_LAYERS];
+    double macs[2 * MAX_LAYERS];
+    for (size_t i = 0; i < count; i++) {
+        names[i] = net->tensors[i].name;
+        kinds[i] = net->tensors[i].kind == TENSOR_WEIGHT ? "weight" : "activation";
+        layers[i] = net->tensors[i].layer;
+        elements[i] = (int64_t)net->tensors[i].elements;
+        macs[i] = net->tensors[i].macs;
+    }
+    record_put(record, "/tensors/name", RECORD_TEXT, 1, &count, names, "", "allocatable tensors in network order");
+    record_put(record, "/tensors/kind", RECORD_TEXT, 1, &count, kinds, "", "weight or activation");
+    record_put(record, "/tensors/layer", RECORD_I64, 1, &count, layers, "", "index of the layer");
+    record_put(record, "/tensors/elements", RECORD_I64, 1, &count, elements, "", "values; of an activation a sample");
+    record_put(record, "/tensors/macs", RECORD_F64, 1, &count, macs, "MAC", "multiply-accumulates of the layer a sample");
+}
+
+void record_costs(struct record *record, const struct net *net, double mean_training_bops)
+{
+    size_t count = 2 * net->count;
+    float bits[2 * MAX_LAYERS];
+    net_get_bits(net, bits);
+    record_tensors(record, net);
+    record_put(record, "/bits/final", RECORD_F32, 1, &count, bits, "bit", "widths at the end; 0 = float32");
+    const struct plug *plug;
+    for (size_t i = 0; (plug = plug_at(PLUG_COST, i)); i++) {
+        const struct cost_ops *cost = (const struct cost_ops *)plug;
+        char *path = format_text("/costs/%s", plug->name);
+        record_real(record, path, cost->price(net->tensors, (int)count, bits), cost->unit, plug->help);
+        free(path);
+    }
+    record_real(record, "/costs/scale_bytes", net->quantiser ? 4.0 * (double)count : 0, "byte",
+                "scales of the quantised tensors, float32");
+    record_real(record, "/costs/bops_train", mean_training_bops, "bit operations",
+                "a sample of training, mean over the steps: three products, transforms, re-quantisation");
+    record_real(record, "/costs/train_bytes", training_bytes(net), "byte",
+                "weights, velocities, gradients, and one batch of stored inputs");
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Ranges and learned steps of the forward quantisers. */
+#include "support.h"
+#include "../bench/settings.h"
+#include <criterion/criterion.h>
+#include <math.h>
+
+static const struct quantiser_ops *quantiser(const char *name)
+{
+    return (const struct quantiser_ops *)plug_find(PLUG_QUANTISER, name);
+}
+
+Test(quantisers, all_zero_tensors_get_scale_one)
+{
+    const float zeros[32] = {0};
+    const struct plug *plug;
+    for (size_t i = 0; (plug = plug_at(PLUG_QUANTISER, i)); i++) {
+        const struct quantiser_ops *ops = (const struct quantiser_ops *)plug;
+        struct range range = {.bits = 4, .elements = 32};
+        ops->fit(&range, zeros, 32, 32);
+        cr_assert(range.scale > 0 && isfinite(range.scale), "%s", plug->name);
+        if (!ops->learns)
+            cr_assert(range.scale == 1 && range.lo == 0 && range.hi == 15, "%s", plug->name);
+    }
+}
+
+Test(quantisers, max_takes_0975_of_the_maximum)
+{
+    struct range range = {.bits = 4};
+    const float positive[16] = {0, 1, 4}, mixed[16] = {-8, 2};
+    quantiser("max")->fit(&range, positive, 16, 3);
+    cr_assert(!range.is_signed && range.lo == 0 && range.hi == 15);
+    cr_assert(fabs(range.scale - 0.975 * 4 / 15) < 1e-7);
+    quantiser("max")->fit(&range, mixed, 16, 2);
+    cr_assert(range.is_signed && range.lo == -7 && range.hi == 7);
+    cr_assert(fabs(range.scale - 0.975 * 8 / 7) < 1e-6);
+}
+
+Test(quantisers, sawb_follows_the_moments)
+{
+    float x[4096];
+    uint64_t key = rng_key(5, STREAM_DATA, 0, 0);
+    double squares = 0, sum = 0;
+    for (int i = 0; i < 4096; i++) {
+        x[i] = (float)rng_normal(key, (uint64_t)i);
+        squares += (double)x[i] * x[i], sum += fabs(x[i]);
+    }
+    struct range range = {.bits = 4};
+    quantiser("sawb")->fit(&range, x, 4096, 4096);
+    double clip = 12.1 * sqrt(squares / 4096) - 12.2 * sum / 4096;
+    cr_assert(fabs(range.limit - clip) < 1e-3 * clip && fabs(range.scale - 2 * clip / 14) < 1e-3);
+}
+
+/* d/ds of Σ c_i Q(x_i; s), with Q's rounding passed straight through, by METHODS' three cases. */
+Test(quantisers, lsq_step_gradient)
+{
+    enum { COUNT = 64 };
+    float x[COUNT], grad[COUNT], upstream[COUNT];
+    uint64_t key = rng_key(6, STREAM_DATA, 0, 0);
+    double absolute = 0;
+    for (int i = 0; i < COUNT; i++) {
+        x[i] = (i % 8 ? 1 : 20) * (float)rng_normal(key, (uint64_t)i);
+        grad[i] = upstream[i] = (float)rng_normal(key, 1000 + (uint64_t)i);
+        absolute += fabs(x[i]);
+    }
+    struct settings settings = make_settings("mode=fqt", "budget=3", "quantiser=lsq", NULL);
+    struct range range = {.bits = 3, .elements = COUNT};
+    quantiser("lsq")->fit(&range, x, COUNT, COUNT);
+    cr_assert(fabs(range.step - 2 * absolute / COUNT / sqrt(3)) < 1e-6);
+    quantiser("lsq")->backward(&range, &settings, x, grad, COUNT);
+    double expected = 0;
+    int clipped = 0;
+    for (int i = 0; i < COUNT; i++) {
+        double v = x[i] / (double)(float)range.step;
+        bool outside = v >= 3 || v <= -4;
+        expected += upstream[i] * (v >= 3 ? 3 : v <= -4 ? -4 : rint(v) - v);
+        cr_assert_eq(grad[i], outside ? 0 : upstream[i]);
+        clipped += outside;
+    }
+    cr_assert(clipped > 0);
+    cr_assert(fabs(range.step_grad - expected / sqrt(COUNT * 3)) < 1e-5);
+    double before = range.step, gradient = range.step_grad;
+    quantiser("lsq")->update(&range, 0.1, 0.9);
+    cr_assert(fabs(range.step - (before - 0.1 * gradient)) < 1e-12 && range.step_grad == 0);
+    settings_free(&settings);
+}
+
+Test(quantisers, lsq_holds_the_range_when_the_width_changes)
+{
+    const float x[16] = {-1, 1, 0.5f};
+    struct range range = {.bits = 4, .elements = 16};
+    quantiser("lsq")->fit(&range, x, 16, 16);
+    double limit = range.step * 7;
+    range.step_velocity = 1;
+    range.bits = 6;
+    quantiser("lsq")->resize(&range, 4);
+    cr_assert(fabs(range.step * 31 - limit) < 1e-9 && range.step_velocity == 0);
+}
