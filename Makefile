@@ -68,7 +68,7 @@ $(BUILD)/obj/bench/version.o: $(BUILD)/version.inc
 $(BUILD)/version.inc: force
 	@mkdir -p $(BUILD)
 	@{ echo '#define BITSWEEP_VERSION "$(VERSION)"'; \
-	   echo '#define BITSWEEP_COMMIT "'$$(git rev-parse HEAD 2>/dev/null || echo unknown)'"'; \
+	   echo '#define BITSWEEP_COMMIT "'$$(git rev-parse --verify -q HEAD 2>/dev/null || echo unknown)'"'; \
 	   echo '#define BITSWEEP_DIRTY '$$(test -z "$$(git status --porcelain 2>/dev/null)" && echo 0 || echo 1); \
 	   echo '#define BITSWEEP_CFLAGS "$(OPT) $(if $(SANITIZE),sanitized)$(CFLAGS)"'; } > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@

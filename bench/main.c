@@ -2,6 +2,7 @@
  * The verbs and what concerns all of them. */
 #include "cli.h"
 #include "version.h"
+#include <cblas.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ static void print_overview(FILE *out)
 
 int main(int argc, char **argv)
 {
+    openblas_set_num_threads(1); /* a run is one thread; a sweep runs several */
     if (argc < 2) {
         print_overview(stderr);
         return EXIT_USAGE;

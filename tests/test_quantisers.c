@@ -82,6 +82,10 @@ Test(quantisers, lsq_step_gradient)
     double before = range.step, gradient = range.step_grad;
     quantiser("lsq")->update(&range, 0.1, 0.9);
     cr_assert(fabs(range.step - (before - 0.1 * gradient)) < 1e-12 && range.step_grad == 0);
+    range.step_grad = 1e6;
+    before = range.step;
+    quantiser("lsq")->update(&range, 0.1, 0.9);
+    cr_assert(range.step == before / 2 && range.step_velocity == 0, "never past zero");
     settings_free(&settings);
 }
 

@@ -82,10 +82,11 @@ static void observe(void *memory, long step, size_t batch, const double *sum_squ
         s->trace[i] = s->momentum * s->trace[i] + (1 - s->momentum) * (double)batch * sum_squares[i];
 }
 
-/* Range that the sensitivity assumes: a weight's present one, an activation's running one. */
+/* Range that the sensitivity assumes: a weight's or a learned one as it is, an activation's running one. */
 static double limit_of(const struct range *range)
 {
-    return range->kind == TENSOR_ACTIVATION && range->weight > 0 ? range->average / range->weight : range->limit;
+    bool running = range->kind == TENSOR_ACTIVATION && !range->learned && range->weight > 0;
+    return running ? range->average / range->weight : range->limit;
 }
 
 /* Fills the problem's tables; false when a sensitivity is not finite (a diverging run). */

@@ -5,6 +5,8 @@
 #include <math.h>
 
 #define SMALLEST_STEP 1e-8
+/* A small 8-bit step can be overshot in one update; past zero the tensor would never recover. */
+#define SMALLEST_FACTOR 0.5
 
 /* LSQ's codes: -2^(b-1) .. 2^(b-1)-1 when signed. */
 static void use_step(struct range *range)
@@ -43,8 +45,13 @@ static void backward(struct range *range, const struct settings *settings, const
 static void update(struct range *range, double lr, double momentum)
 {
     range->step_velocity = momentum * range->step_velocity + range->step_grad;
-    range->step = fmax(range->step - lr * range->step_velocity, SMALLEST_STEP);
+    double step = range->step - lr * range->step_velocity;
     range->step_grad = 0;
+    if (step < range->step * SMALLEST_FACTOR) {
+        step = range->step * SMALLEST_FACTOR;
+        range->step_velocity = 0;
+    }
+    range->step = fmax(step, SMALLEST_STEP);
 }
 
 static void resize(struct range *range, float before)
@@ -55,7 +62,7 @@ static void resize(struct range *range, float before)
 
 const struct quantiser_ops quantiser_lsq = {
     .plug = {.name = "lsq", .version = 1,
-             .help = "Learned step size (LSQ), trained by the network's SGD without weight decay."},
+             .help = "Learned step size (LSQ), trained by the network's SGD without weight decay; one update at most halves a step [ours], so that it stays above 0."},
     .learns = true,
     .fit = fit, .backward = backward, .update = update, .resize = resize,
 };

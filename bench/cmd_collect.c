@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * bitsweep collect: the run files of a sweep into results/<sweep>.h5. */
+#include "../results/collect.h"
+#include "cli.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int run_collect(int argc, char **argv);
+
+const struct command cmd_collect = {
+    .name = "collect",
+    .arguments = "SWEEP.yaml [-s KEY=VALUE]...",
+    .summary = "Gather the run files of a sweep into results/NAME.h5.",
+    .details = "Takes every run of the plan that has ended, failed ones too, and notes the skipped ones. Prints the\n"
+               "file's path; counts go to standard error. The file is replaced in one step.\n\n"
+               "  -s KEY=VALUE   as given to bitsweep run; may be repeated\n\n"
+               "Example: bitsweep collect bench/sweeps/demo.yaml",
+    .run = run_collect,
+};
+
+static int collect_plan(const struct plan *plan)
+{
+    struct collect_counts counts;
+    struct error error;
+    char *path;
+    bool ok = collect_runs(plan, "results", &path, &counts, &error);
+    fprintf(stderr, "collected %zu runs (%zu done, %zu failed); %zu missing, %zu damaged, %zu skipped\n",
+            counts.done + counts.failed, counts.done, counts.failed, counts.missing, counts.damaged, counts.skipped);
+    if (ok)
+        puts(path);
+    else
+        fprintf(stderr, "bitsweep collect: %s\n", error.text);
+    free(path);
+    return ok && counts.damaged == 0 ? EXIT_DONE : EXIT_TROUBLE;
+}
+
+static int run_collect(int argc, char **argv)
+{
+    const char *sweep = NULL, **overrides = xmalloc((size_t)argc * sizeof *overrides);
+    size_t override_count = 0;
+    int code;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-s") == 0 && i + 1 < argc) {
+            overrides[override_count++] = argv[++i];
+        } else if (argv[i][0] == '-') {
+            const char *problem = strcmp(argv[i], "-s") == 0 ? "a KEY=VALUE must follow" : "unknown option";
+            code = usage_error(&cmd_collect, "%s: %s", problem, argv[i]);
+            goto out;
+        } else if (sweep) {
+            code = usage_error(&cmd_collect, "one sweep file at a time, not also %s", argv[i]);
+            goto out;
+        } else {
+            sweep = argv[i];
+        }
+    }
+    if (!sweep) {
+        code = usage_error(&cmd_collect, "which sweep file?");
+        goto out;
+    }
+    struct plan plan;
+    struct error error;
+    if (!plan_load(sweep, overrides, override_count, &plan, &error)) {
+        code = input_error(&cmd_collect, &error);
+        goto out;
+    }
+    code = collect_plan(&plan);
+    plan_free(&plan);
+out:
+    free(overrides);
+    return code;
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * bitsweep plan: what a sweep would run, what is done of it, and what the rest costs. */
+#include "cli.h"
+#include "folder.h"
+#include "progress.h"
+#include "settings.h"
+#include "summary.h"
+#include "table.h"
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RESULTS "results"
+#define MAX_WORKERS 4096
+
+static int run(int argc, char **argv);
+
+const struct command cmd_plan = {
+    .name = "plan",
+    .arguments = "SWEEP.yaml [-s KEY=VALUE]... [-j N] [--format text|json|csv]",
+    .summary = "Show the runs of a sweep, their state, and the time and disk that the rest needs.",
+    .details =
+        "  -s KEY=VALUE        set a key in every block of the file; may be repeated; a list multiplies:\n"
+        "                      -s 'seed=[1, 2, 3]'\n"
+        "  -j N                workers that share the time; default: the cores that this process may use\n"
+        "  --format FORMAT     text (default), json, or csv\n"
+        "\n"
+        "Nothing is trained and nothing is written. Times are those of finished runs of the same data set,\n"
+        "model, mode and batch where there are any, and rough assumptions otherwise. docs/sweep-files.md\n"
+        "describes the file.\n"
+        "\n"
+        "Example: bitsweep plan bench/sweeps/demo.yaml -s 'seed=[1, 2, 3]' -j 8",
+    .run = run,
+};
+
+struct totals {
+    struct tally tally;
+    size_t stale, measured, assumed; /* measured, assumed: of the runs to do */
+    double seconds, bytes;           /* seconds: of all workers together */
+    double longest;
+    int workers;
+};
+
+struct view {
+    const struct plan *plan;
+    struct run_result *results;
+    struct estimate *estimates;
+    struct labels labels;
+    struct totals totals;
+};
+
+static void add_up(struct view *view, int workers)
+{
+    struct totals *t = &view->totals;
+    *t = (struct totals){.tally = tally_runs(view->plan, view->results), .workers = workers};
+    for (size_t i = 0; i < view->plan->count; i++) {
+        t->stale += view->results[i].stale;
+        if (view->results[i].state != RUN_TO_DO)
+            continue;
+        *(view->estimates[i].measured ? &t->measured : &t->assumed) += 1;
+        t->seconds += view->estimates[i].seconds;
+        t->bytes += view->estimates[i].bytes;
+        t->longest = fmax(t->longest, view->estimates[i].seconds);
+    }
+}
+
+/* No number of workers makes a single run shorter. */
+static double expected_seconds(const struct totals *totals)
+{
+    return fmax(totals->seconds / totals->workers, totals->longest);
+}
+
+/* "to do", "done", "skipped", or how a run failed. */
+static const char *state_text(const struct run_result *result)
+{
+    return result->state == RUN_SKIPPED ? "skipped" : result->status[0] ? result->status : "to do";
+}
+
+/* ---- text ---- */
+
+static void print_row(const struct view *view, size_t index)
+{
+    const struct run *run = &view->plan->runs[index];
+    char duration[32], *label = run_label(&view->labels, run);
+    format_duration(view->estimates[index].seconds, duration, sizeof duration);
+    printf("%-16s  %-13s %12s  %s", run->id, state_text(&view->results[index]), run->skip ? "" : duration,
+           label);
+    if (run->depends >= 0)
+        printf("%safter %s", *label ? " " : "", view->plan->runs[run->depends].id);
+    if (run->skip)
+        printf("%s(%s)", *label ? " " : "", run->skip);
+    putchar('\n');
+    free(label);
+}
+
+static const char *plural(size_t count) { return count == 1 ? "" : "s"; }
+
+static void print_totals(const struct view *view)
+{
+    const struct totals *t = &view->totals;
+    const size_t *of = t->tally.of;
+    char duration[32];
+    format_duration(expected_seconds(t), duration, sizeof duration);
+    printf("\n%s: %zu run%s: %zu done, %zu failed, %zu to do, %zu skipped\n", view->plan->name,
+           view->plan->count, plural(view->plan->count), of[RUN_DONE], of[RUN_FAILED], of[RUN_TO_DO],
+           of[RUN_SKIPPED]);
+    if (of[RUN_TO_DO] > 0)
+        printf("expected: %s (%.3g hours) with %d worker%s, %.1f MB of run files; "
+               "time of %zu run%s measured, of %zu assumed\n",
+               duration, expected_seconds(t) / 3600, t->workers, plural((size_t)t->workers), t->bytes / 1e6,
+               t->measured, plural(t->measured), t->assumed);
+    if (of[RUN_FAILED] > 0)
+        puts("failed runs are repeated by bitsweep run --retry");
+    if (t->stale > 0)
+        printf("%zu finished run%s made by another git commit (bitsweep run --redo stale repeats them)\n",
+               t->stale, t->stale == 1 ? " was" : "s were");
+}
+
+static void print_text(const struct view *view)
+{
+    printf("%-16s  %-13s %12s  %s\n", "id", "state", "time", "settings that vary");
+    for (size_t i = 0; i < view->plan->count; i++)
+        print_row(view, i);
+    print_totals(view);
+}
+
+/* ---- JSON ---- */
+
+static cJSON *text_or_null(const char *text) { return text ? cJSON_CreateString(text) : cJSON_CreateNull(); }
+
+static cJSON *run_object(const struct view *view, size_t index)
+{
+    const struct run *run = &view->plan->runs[index];
+    const struct run_result *result = &view->results[index];
+    const struct estimate *estimate = &view->estimates[index];
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "id", run->id);
+    cJSON_AddStringToObject(object, "status", state_text(result));
+    cJSON_AddItemToObject(object, "skip", text_or_null(run->skip));
+    cJSON_AddItemToObject(object, "depends",
+                          text_or_null(run->depends < 0 ? NULL : view->plan->runs[run->depends].id));
+    cJSON_AddBoolToObject(object, "stale", result->stale);
+    cJSON_AddItemToObject(object, "seconds", json_real(estimate->seconds));
+    cJSON_AddBoolToObject(object, "measured", estimate->measured);
+    cJSON_AddItemToObject(object, "bytes", json_real(round(estimate->bytes)));
+    cJSON *settings = cJSON_AddObjectToObject(object, "settings");
+    for (size_t i = 0; i < run->settings.count; i++)
+        cJSON_AddItemToObject(settings, run->settings.items[i].param->name,
+                              json_setting(run->settings.items[i].value));
+    return object;
+}
+
+static void print_as_json(const struct view *view)
+{
+    const struct totals *t = &view->totals;
+    const struct { const char *name; double value; } numbers[] = {
+        {"runs", (double)view->plan->count},
+        {"done", (double)t->tally.of[RUN_DONE]},
+        {"failed", (double)t->tally.of[RUN_FAILED]},
+        {"to_do", (double)t->tally.of[RUN_TO_DO]},
+        {"skipped", (double)t->tally.of[RUN_SKIPPED]},
+        {"stale", (double)t->stale},
+        {"measured", (double)t->measured},
+        {"assumed", (double)t->assumed},
+        {"workers", t->workers},
+        {"seconds", expected_seconds(t)},
+        {"hours", expected_seconds(t) / 3600},
+        {"bytes", round(t->bytes)},
+    };
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "sweep", view->plan->name);
+    cJSON *runs = cJSON_AddArrayToObject(root, "runs"), *totals = cJSON_AddObjectToObject(root, "totals");
+    for (size_t i = 0; i < view->plan->count; i++)
+        cJSON_AddItemToArray(runs, run_object(view, i));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        cJSON_AddItemToObject(totals, numbers[i].name, json_real(numbers[i].value));
+    print_json(root);
+}
+
+/* ---- CSV ---- */
+
+static int compare_words(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void print_csv(const struct view *view)
+{
+    static const char *const fixed[] = {"id",    "status",  "skip",     "depends",
+                                        "stale", "seconds", "measured", "bytes"};
+    struct names keys = {0};
+    for (size_t i = 0; i < view->plan->count; i++)
+        for (size_t s = 0; s < view->plan->runs[i].settings.count; s++)
+            names_add(&keys, view->plan->runs[i].settings.items[s].param->name);
+    qsort(keys.items, keys.count, sizeof *keys.items, compare_words);
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        print_csv_field(fixed[i], false);
+    for (size_t k = 0; k < keys.count; k++)
+        print_csv_field(keys.items[k], k + 1 == keys.count);
+    for (size_t i = 0; i < view->plan->count; i++) {
+        const struct run *run = &view->plan->runs[i];
+        print_csv_field(run->id, false);
+        print_csv_field(state_text(&view->results[i]), false);
+        print_csv_field(run->skip ? run->skip : "", false);
+        print_csv_field(run->depends < 0 ? "" : view->plan->runs[run->depends].id, false);
+        print_csv_field(view->results[i].stale ? "true" : "false", false);
+        print_csv_real(view->estimates[i].seconds, false);
+        print_csv_field(view->estimates[i].measured ? "true" : "false", false);
+        print_csv_real(round(view->estimates[i].bytes), false);
+        for (size_t k = 0; k < keys.count; k++) {
+            const struct setting *setting = settings_find(&run->settings, keys.items[k]);
+            print_csv_field(setting ? setting->value : "", k + 1 == keys.count);
+        }
+    }
+    names_free(&keys);
+}
+
+/* ---- arguments ---- */
+
+struct arguments {
+    const char *sweep;
+    const char **overrides; /* argc fit */
+    size_t override_count;
+    int workers;
+    enum format format;
+};
+
+static bool set_override(struct arguments *arguments, const char *value, struct error *error)
+{
+    (void)error; /* plan_load checks them */
+    arguments->overrides[arguments->override_count++] = value;
+    return true;
+}
+
+static bool set_workers(struct arguments *arguments, const char *value, struct error *error)
+{
+    char *end;
+    long workers = strtol(value, &end, 10);
+    if (end == value || *end || workers < 1 || workers > MAX_WORKERS)
+        return fail(error, "-j %s: must be a whole number from 1 to %d", value, MAX_WORKERS);
+    arguments->workers = (int)workers;
+    return true;
+}
+
+static bool set_format(struct arguments *arguments, const char *value, struct error *error)
+{
+    return parse_format(value, &arguments->format, error);
+}
+
+static const struct option {
+    const char *name;
+    bool (*set)(struct arguments *, const char *value, struct error *);
+} options[] = {{"-s", set_override}, {"-j", set_workers}, {"--format", set_format}};
+
+/* What follows the option's name in the same word (-j2, --format=csv), "" if none; NULL: another option. */
+static const char *attached_value(const struct option *option, const char *word)
+{
+    size_t length = strlen(option->name);
+    if (strncmp(word, option->name, length) != 0)
+        return NULL;
+    bool is_long = option->name[1] == '-';
+    if (is_long && word[length] && word[length] != '=')
+        return NULL;
+    return word + length + (is_long && word[length]);
+}
+
+static bool read_option(struct arguments *arguments, int argc, char **argv, int *at, struct error *error)
+{
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        const char *value = attached_value(&options[i], argv[*at]);
+        if (!value)
+            continue;
+        if (!*value && *at + 1 == argc)
+            return fail(error, "%s needs a value", options[i].name);
+        return options[i].set(arguments, *value ? value : argv[++*at], error);
+    }
+    return fail(error, "unknown option %s", argv[*at]);
+}
+
+static bool read_arguments(struct arguments *arguments, int argc, char **argv, struct error *error)
+{
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == '-' && argv[i][1]) {
+            if (!read_option(arguments, argc, argv, &i, error))
+                return false;
+        } else if (arguments->sweep) {
+            return fail(error, "one sweep file at a time, not also %s", argv[i]);
+        } else {
+            arguments->sweep = argv[i];
+        }
+    }
+    return arguments->sweep || fail(error, "no sweep file given");
+}
+
+/* ---- */
+
+static void show(const struct plan *plan, const struct arguments *arguments)
+{
+    static void (*const print[])(const struct view *) = {
+        [FORMAT_TEXT] = print_text, [FORMAT_JSON] = print_as_json, [FORMAT_CSV] = print_csv,
+    };
+    struct view view = {
+        .plan = plan, .labels = labels_of(plan), .results = xcalloc(plan->count, sizeof *view.results),
+        .estimates = xcalloc(plan->count, sizeof *view.estimates),
+    };
+    char *folder = folder_path(RESULTS, plan);
+    folder_scan(folder, plan, view.results);
+    plan_estimate(plan, RESULTS, view.estimates);
+    add_up(&view, arguments->workers);
+    print[arguments->format](&view);
+    free(folder);
+    free(view.results);
+    free(view.estimates);
+    labels_free(&view.labels);
+}
+
+static int run(int argc, char **argv)
+{
+    struct error error = {""};
+    struct plan plan;
+    cpu_set_t cores;
+    struct arguments arguments = {.overrides = xcalloc((size_t)argc, sizeof *arguments.overrides)};
+    arguments.workers = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+    int code = EXIT_DONE;
+    if (!read_arguments(&arguments, argc, argv, &error)) {
+        code = usage_error(&cmd_plan, "%s", error.text);
+    } else if (!plan_load(arguments.sweep, arguments.overrides, arguments.override_count, &plan, &error)) {
+        code = input_error(&cmd_plan, &error);
+    } else {
+        show(&plan, &arguments);
+        plan_free(&plan);
+    }
+    free(arguments.overrides);
+    return code;
+}

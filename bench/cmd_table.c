@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * bitsweep table: means over seeds, or a row for each run. */
+#include "table.h"
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_WIDTH 110
+
+static int run_table(int argc, char **argv);
+
+const struct command cmd_table = {
+    .name = "table",
+    .arguments = "FILE.h5 [--per-run] [--by KEY,...] [--metric NAME,...] [--format text|json|csv|latex]",
+    .summary = "Print means over seeds, or a row for each run.",
+    .details =
+        "One row for each combination of the settings that vary, with means ± standard deviations over seeds.\n"
+        "Runs that are not done are counted as failed and left out of the means.\n\n"
+        "  --per-run           one row for each run\n"
+        "  --by KEY,...        one row for each combination of these settings instead\n"
+        "  --metric NAME,...   these fields instead: a column of --per-run, or the path of a number or series in\n"
+        "                      the run files, as docs/results.md lists them (the last value of a series counts)\n"
+        "  --format FORMAT     text (default), json, csv, or latex (a tabular for the package booktabs);\n"
+        "                      json and csv give accuracies as fractions, and 95 % confidence intervals\n\n"
+        "Example: bitsweep table results/demo.h5 --by mode,budget --metric test_loss,/costs/weight_bytes",
+    .run = run_table,
+};
+
+static const struct metric default_metrics[] = {
+    {"test_accuracy", "test accuracy %", "/metrics/test_accuracy", 100, "%.2f", true},
+    {"mean_bits", "mean bits", "/costs/mean_bits", 1, "%.3f", false},
+    {"omega", "omega", "/reallocation/omega", 1, "%.4g", false},
+    {"omega_uniform", "omega_uniform", "/reallocation/omega_uniform", 1, "%.4g", false},
+    {"budget_miss", "budget miss", "/costs/budget_miss", 1, "%.4g", false},
+    {"train_seconds", "training s", "/timing/train_seconds", 1, "%.2f", false},
+};
+
+#define DEFAULT_METRICS (sizeof default_metrics / sizeof *default_metrics)
+
+/* ---- values ------------------------------------------------------------------------------ */
+
+char *metric_text(const struct metric *metric, double value)
+{
+    char number[64];
+    snprintf(number, sizeof number, metric->format, value * metric->factor);
+    return xstrdup(number);
+}
+
+void print_csv_real(double value, bool last)
+{
+    char number[40] = "";
+    if (!isnan(value))
+        shortest_real(value, number, sizeof number);
+    print_csv_field(number, last);
+}
+
+cJSON *json_real(double value)
+{
+    char number[40];
+    if (!isfinite(value))
+        return cJSON_CreateNull();
+    shortest_real(value, number, sizeof number);
+    return cJSON_CreateRaw(number);
+}
+
+cJSON *json_setting(const char *text)
+{
+    char *end;
+    if (!text)
+        return cJSON_CreateNull();
+    double value = strtod(text, &end);
+    bool number = *text && *end == '\0' && strspn(text, "+-.0123456789eE") == strlen(text);
+    return number ? json_real(value) : cJSON_CreateString(text);
+}
+
+/* ---- options ----------------------------------------------------------------------------- */
+
+enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_CSV, OUTPUT_LATEX, OUTPUTS };
+static const char *const output_names[OUTPUTS] = {"text", "json", "csv", "latex"};
+
+struct options { const char *file, *by, *metric; bool per_run; enum output output; };
+
+static bool parse_output(const char *text, enum output *output, struct error *error)
+{
+    for (int i = 0; i < OUTPUTS; i++)
+        if (strcmp(text, output_names[i]) == 0) {
+            *output = (enum output)i;
+            return true;
+        }
+    return fail(error, "unknown format '%s'; valid: text, json, csv, latex", text);
+}
+
+static bool parse_options(int argc, char **argv, struct options *options, struct error *error)
+{
+    const char *format = "text";
+    const struct { const char *name, **value; } valued[] = {
+        {"--by", &options->by}, {"--metric", &options->metric}, {"--format", &format},
+    };
+    *options = (struct options){0};
+    for (int i = 1; i < argc; i++) {
+        size_t v = 0, count = sizeof valued / sizeof *valued;
+        while (v < count && strcmp(argv[i], valued[v].name) != 0)
+            v++;
+        if (v < count) {
+            if (i + 1 == argc)
+                return fail(error, "%s needs a value", argv[i]);
+            *valued[v].value = argv[++i];
+        } else if (strcmp(argv[i], "--per-run") == 0) {
+            options->per_run = true;
+        } else if (argv[i][0] == '-') {
+            return fail(error, "unknown option %s", argv[i]);
+        } else if (options->file) {
+            return fail(error, "one file at a time, not also %s", argv[i]);
+        } else {
+            options->file = argv[i];
+        }
+    }
+    if (!options->file)
+        return fail(error, "no file given");
+    if (options->per_run && options->by)
+        return fail(error, "--by groups runs, --per-run does not: give one of them");
+    return parse_output(format, &options->output, error);
+}
+
+/* Calls add for every part of a list separated by commas, until it fails. */
+static bool each_part(char *list, bool (*add)(struct table *, const char *part, struct error *),
+                      struct table *table, struct error *error)
+{
+    char *rest = list, *part;
+    while ((part = strsep(&rest, ",")) != NULL)
+        if (!add(table, part, error))
+            return false;
+    return true;
+}
+
+static bool add_key(struct table *table, const char *key, struct error *error)
+{
+    struct names known = {0};
+    for (size_t i = 0; i < table->varying.count; i++)
+        names_add(&known, table->varying.items[i]);
+    names_add(&known, "seed");
+    for (size_t i = 0; i < table->constant.count; i++)
+        names_add(&known, table->constant.items[i]);
+    bool ok = false;
+    for (size_t i = 0; i < known.count; i++)
+        ok = ok || strcmp(known.items[i], key) == 0;
+    if (ok) {
+        names_add(&table->keys, key);
+    } else {
+        char *valid = names_joined(&known);
+        fail(error, "--by: no run has a setting '%s'; valid: %s", key, valid);
+        free(valid);
+    }
+    names_free(&known);
+    return ok;
+}
+
+/* One of the defaults, another column of --per-run, or a path. */
+static bool find_metric(const char *name, struct metric *metric, struct error *error)
+{
+    for (size_t i = 0; i < DEFAULT_METRICS; i++)
+        if (strcmp(default_metrics[i].name, name) == 0) {
+            *metric = default_metrics[i];
+            return true;
+        }
+    const char *path = name[0] == '/' ? name : run_column_path(name);
+    *metric = (struct metric){name, name, path, 1, "%.4g", true};
+    if (path)
+        return true;
+    struct names known = {0};
+    names_of_run_columns(&known);
+    char *valid = names_joined(&known);
+    fail(error, "--metric: unknown '%s'; valid: %s, or a path such as /curves/train_loss", name, valid);
+    free(valid);
+    names_free(&known);
+    return false;
+}
+
+static bool add_metric(struct table *table, const char *name, struct error *error)
+{
+    struct metric metric;
+    double value;
+    if (!find_metric(name, &metric, error))
+        return false;
+    bool found = run_column_path(name) != NULL;
+    for (size_t i = 0; i < table->results.count && !found; i++)
+        found = run_number(&table->results.runs[i], metric.path, &value);
+    if (!found)
+        return fail(error, "--metric: no run has a number or a series of numbers at %s", metric.path);
+    table->metrics = xrealloc(table->metrics, (table->metric_count + 1) * sizeof *table->metrics);
+    table->metrics[table->metric_count++] = metric;
+    return true;
+}
+
+/* by, metrics: lists that are split in place and pointed into, or NULL. */
+static bool choose_columns(struct table *table, char *by, char *metrics, struct error *error)
+{
+    results_keys(&table->results, &table->varying, &table->constant);
+    if (by && !each_part(by, add_key, table, error))
+        return false;
+    for (size_t i = 0; !by && i < table->varying.count; i++)
+        names_add(&table->keys, table->varying.items[i]);
+    if (metrics)
+        return each_part(metrics, add_metric, table, error);
+    for (size_t i = 0; i < DEFAULT_METRICS; i++)
+        if (!add_metric(table, default_metrics[i].name, error))
+            return false;
+    return true;
+}
+
+/* ---- output ------------------------------------------------------------------------------ */
+
+static const char *const skip_parts[] = {"/skipped/id", "/skipped/label", "/skipped/reason"};
+enum { SKIP_ID, SKIP_LABEL, SKIP_REASON, SKIP_PARTS };
+
+/* The three lists of skipped runs; returns how many there are. */
+static size_t skipped_runs(const struct results *results, char ***lists)
+{
+    size_t count = 0;
+    for (int p = 0; p < SKIP_PARTS; p++) {
+        const struct field *field = record_find(&results->root, skip_parts[p]);
+        if (!field || field->type != RECORD_TEXT || (p > 0 && field_count(field) != count))
+            return 0;
+        count = field_count(field);
+        lists[p] = field->data;
+    }
+    return count;
+}
+
+static cJSON *json_skipped(const struct results *results)
+{
+    char **lists[SKIP_PARTS];
+    size_t count = skipped_runs(results, lists);
+    cJSON *array = cJSON_CreateArray();
+    for (size_t i = 0; i < count; i++) {
+        cJSON *entry = cJSON_CreateObject();
+        cJSON_AddStringToObject(entry, "id", lists[SKIP_ID][i]);
+        cJSON_AddStringToObject(entry, "label", lists[SKIP_LABEL][i]);
+        cJSON_AddStringToObject(entry, "reason", lists[SKIP_REASON][i]);
+        cJSON_AddItemToArray(array, entry);
+    }
+    return array;
+}
+
+static void print_constants(const struct table *table)
+{
+    int column = printf("the same in all:");
+    for (size_t i = 0; i < table->constant.count; i++) {
+        char *word = format_text(" %s=%s", table->constant.items[i],
+                                 constant_value(&table->results, table->constant.items[i]));
+        if (column + (int)strlen(word) > LINE_WIDTH)
+            column = printf("\n   ") - 1;
+        column += printf("%s", word);
+        free(word);
+    }
+    puts("\n");
+}
+
+static void print_text(const struct table *table, const struct grid *grid, const char *file)
+{
+    size_t done = 0, count = table->results.count;
+    char **lists[SKIP_PARTS];
+    for (size_t i = 0; i < count; i++)
+        done += run_done(&table->results.runs[i]);
+    printf("%s: %zu run%s, %zu done\n", record_get_text(&table->results.root, "/sweep", file), count,
+           count == 1 ? "" : "s", done);
+    if (table->constant.count)
+        print_constants(table);
+    grid_print(grid);
+    size_t skipped = skipped_runs(&table->results, lists);
+    if (skipped)
+        printf("\nskipped: %zu\n", skipped);
+    for (size_t i = 0; i < skipped; i++)
+        printf("  %s  %s: %s\n", lists[SKIP_ID][i], lists[SKIP_LABEL][i], lists[SKIP_REASON][i]);
+}
+
+/* A mean over more than seeds is worth a word. */
+static void warn_of_mixture(const struct table *table)
+{
+    struct names mixed = {0}, shown = {0};
+    for (size_t i = 0; i < table->keys.count; i++)
+        names_add(&shown, table->keys.items[i]);
+    for (size_t i = 0; i < table->varying.count; i++) {
+        size_t before = shown.count;
+        names_add(&shown, table->varying.items[i]);
+        if (shown.count > before)
+            names_add(&mixed, table->varying.items[i]);
+    }
+    if (mixed.count) {
+        char *list = names_joined(&mixed);
+        fprintf(stderr, "bitsweep table: rows mix runs that differ in %s\n", list);
+        free(list);
+    }
+    names_free(&mixed);
+    names_free(&shown);
+}
+
+static void print_grid(const struct table *table, struct grid grid, const struct options *options)
+{
+    if (options->output == OUTPUT_LATEX)
+        grid_print_latex(&grid);
+    else
+        print_text(table, &grid, options->file);
+    grid_free(&grid);
+}
+
+static void print_table(const struct table *table, const struct options *options)
+{
+    struct groups groups = group_runs(&table->results, &table->keys);
+    if (!options->per_run)
+        warn_of_mixture(table);
+    if (options->output == OUTPUT_JSON) {
+        cJSON *json = cJSON_CreateObject();
+        cJSON_AddItemToObject(json, options->per_run ? "runs" : "rows",
+                              options->per_run ? json_runs(table) : json_groups(table, &groups));
+        cJSON_AddItemToObject(json, "skipped", json_skipped(&table->results));
+        print_json(json);
+    } else if (options->output == OUTPUT_CSV) {
+        if (options->per_run)
+            print_runs_csv(table);
+        else
+            print_groups_csv(table, &groups);
+    } else {
+        print_grid(table, options->per_run ? run_grid(table) : group_grid(table, &groups), options);
+    }
+    groups_free(&groups);
+}
+
+static int run_table(int argc, char **argv)
+{
+    struct options options;
+    struct table table = {0};
+    struct error error;
+    if (!parse_options(argc, argv, &options, &error))
+        return usage_error(&cmd_table, "%s", error.text);
+    if (!results_load(options.file, &table.results, &error))
+        return input_error(&cmd_table, &error);
+    char *by = options.by ? xstrdup(options.by) : NULL;
+    char *metrics = options.metric ? xstrdup(options.metric) : NULL;
+    bool ok = choose_columns(&table, by, metrics, &error);
+    if (ok)
+        print_table(&table, &options);
+    names_free(&table.keys);
+    names_free(&table.varying);
+    names_free(&table.constant);
+    free(table.metrics);
+    free(by);
+    free(metrics);
+    results_free(&table.results);
+    return ok ? EXIT_DONE : input_error(&cmd_table, &error);
+}

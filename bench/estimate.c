@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * How long a run takes and how large its file gets: as finished runs of the same kind did, or else assumed
+ * from the network's multiply-accumulates. */
+#include "../results/store.h"
+#include "folder.h"
+#include "identity.h"
+#include "plan.h"
+#include "settings.h"
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Assumed, not measured: multiply-accumulates a second on one core, all three products together. */
+static const struct { const char *mode; double macs_per_second; } assumed_rates[] = {
+    {"fp", 10e9}, {"fqt", 10e9}, {"hfqt", 8e9},
+};
+#define ASSUMED_RATE 5e9       /* of a mode that is in no row */
+#define ASSUMED_START 1.0      /* seconds: reading the data, evaluation, writing */
+#define ASSUMED_FILE 65536.0   /* bytes of a run file without weights and curves */
+#define ASSUMED_EPOCH 256.0    /* bytes of curves and diagnostics an epoch */
+#define PRODUCTS 3             /* forward, input gradient, weight gradient */
+
+/* So many files say enough; reading thousands would take longer than anyone waits for a plan. */
+#define MAX_FILES 300
+
+/* Runs that take the same time an epoch. */
+struct group {
+    char *key;
+    const struct settings *settings; /* of one of them */
+    double epoch_seconds, bytes;     /* sums over the finished runs */
+    size_t finished;
+};
+struct groups { struct group *items; size_t count, *of_run; };
+
+static bool is_float_run(const char *allocator) { return strcmp(allocator, "none") == 0; }
+
+static char *group_key(const struct settings *settings)
+{
+    char *dataset = plug_settings(settings, "dataset"), *model = plug_settings(settings, "model");
+    char *key =
+        format_text("%s%smode=%s batch=%s float=%d", dataset, model, setting_text(settings, "mode"),
+                    setting_text(settings, "batch"), is_float_run(setting_text(settings, "allocator")));
+    free(dataset);
+    free(model);
+    return key;
+}
+
+static size_t group_of(struct groups *groups, const struct settings *settings)
+{
+    size_t i = 0;
+    char *key = group_key(settings);
+    while (i < groups->count && strcmp(groups->items[i].key, key) != 0)
+        i++;
+    if (i < groups->count) {
+        free(key);
+        return i;
+    }
+    groups->items = xrealloc(groups->items, (groups->count + 1) * sizeof *groups->items);
+    groups->items[groups->count++] = (struct group){.key = key, .settings = settings};
+    return i;
+}
+
+/* ---- finished runs ---- */
+
+static bool has_setting(const struct record *record, const struct setting *setting)
+{
+    char *path = format_text("/settings/%s", setting->param->name);
+    bool same = strcmp(record_get_text(record, path, ""), setting->value) == 0;
+    free(path);
+    return same;
+}
+
+static bool has_plug_settings(const struct record *record, const struct settings *settings, const char *key)
+{
+    const struct setting *setting = settings_find(settings, key);
+    const struct plug *plug = plug_find(setting->param->kind, setting->value);
+    if (!has_setting(record, setting))
+        return false;
+    for (size_t i = 0; plug->params && plug->params[i]; i++) {
+        const struct setting *own = settings_find(settings, plug->params[i]->name);
+        if (own && !has_setting(record, own))
+            return false;
+    }
+    return true;
+}
+
+static bool belongs(const struct record *record, const struct settings *settings)
+{
+    return has_plug_settings(record, settings, "dataset") && has_plug_settings(record, settings, "model") &&
+           has_setting(record, settings_find(settings, "mode")) &&
+           has_setting(record, settings_find(settings, "batch")) &&
+           is_float_run(record_get_text(record, "/settings/allocator", "")) ==
+               is_float_run(setting_text(settings, "allocator"));
+}
+
+static void learn_from(struct groups *groups, const char *path)
+{
+    struct record record = {0};
+    struct error unread; /* a damaged file teaches nothing; folder_scan warns of it */
+    struct stat status;
+    if (!store_read(path, &record, &unread))
+        return;
+    double seconds = record_get_real(&record, "/timing/train_seconds", 0);
+    double epochs = strtod(record_get_text(&record, "/settings/epochs", "0"), NULL);
+    bool done = strcmp(record_get_text(&record, "/status", ""), "done") == 0;
+    for (size_t i = 0; done && seconds > 0 && epochs > 0 && i < groups->count; i++) {
+        struct group *group = &groups->items[i];
+        if (!belongs(&record, group->settings) || stat(path, &status) != 0)
+            continue;
+        group->epoch_seconds += seconds / epochs;
+        group->bytes += (double)status.st_size;
+        group->finished++;
+    }
+    record_free(&record);
+}
+
+static void learn(struct groups *groups, const char *folder)
+{
+    char *runs = format_text("%s/runs", folder);
+    DIR *entries = opendir(runs);
+    size_t files = 0;
+    for (struct dirent *entry; entries && files < MAX_FILES && (entry = readdir(entries));) {
+        size_t length = strlen(entry->d_name);
+        if (length < 4 || strcmp(entry->d_name + length - 3, ".h5") != 0)
+            continue;
+        char *path = format_text("%s/%s", runs, entry->d_name);
+        learn_from(groups, path);
+        free(path);
+        files++;
+    }
+    if (entries)
+        closedir(entries);
+    free(runs);
+}
+
+/* ---- assumptions ---- */
+
+static double assumed_rate(const char *mode)
+{
+    for (size_t i = 0; i < sizeof assumed_rates / sizeof *assumed_rates; i++)
+        if (strcmp(assumed_rates[i].mode, mode) == 0)
+            return assumed_rates[i].macs_per_second;
+    return ASSUMED_RATE;
+}
+
+static struct estimate assume(const struct plan *plan, const struct run *run)
+{
+    const struct settings *settings = &run->settings;
+    const struct dataset *dataset = described_find(plan->described, settings);
+    double macs = model_macs(settings, dataset), epochs = setting_real(settings, "epochs");
+    double samples = (double)dataset->train.count * (1 - setting_real(settings, "validation"));
+    struct estimate estimate = {
+        .seconds =
+            ASSUMED_START + PRODUCTS * macs * samples * epochs / assumed_rate(setting_text(settings, "mode")),
+        .bytes = ASSUMED_FILE + ASSUMED_EPOCH * epochs,
+    };
+    if (is_float_run(setting_text(settings, "allocator"))) /* keeps its weights: in dense layers one a MAC */
+        estimate.bytes += macs * sizeof(float);
+    return estimate;
+}
+
+void plan_estimate(const struct plan *plan, const char *results, struct estimate *out)
+{
+    struct groups groups = {.of_run = xmalloc((plan->count + 1) * sizeof *groups.of_run)};
+    char *folder = folder_path(results, plan);
+    for (size_t i = 0; i < plan->count; i++)
+        groups.of_run[i] = group_of(&groups, &plan->runs[i].settings);
+    learn(&groups, folder);
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct group *group = &groups.items[groups.of_run[i]];
+        double epochs = setting_real(&plan->runs[i].settings, "epochs"), finished = (double)group->finished;
+        if (group->finished > 0)
+            out[i] =
+                (struct estimate){group->epoch_seconds / finished * epochs, group->bytes / finished, true};
+        else
+            out[i] = assume(plan, &plan->runs[i]);
+    }
+    for (size_t i = 0; i < groups.count; i++)
+        free(groups.items[i].key);
+    free(groups.items);
+    free(groups.of_run);
+    free(folder);
+}

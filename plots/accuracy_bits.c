@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Test accuracy against achieved mean bits: a panel a mode, a line an allocator, the FP32 reference across.
+ */
+#include "../results/stats.h"
+#include "plots.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PANEL_WIDTH 2.05
+#define PANEL_HEIGHT 1.75
+#define GAP 0.14        /* between panels */
+#define LEFT 0.52       /* y label and numbers */
+#define BOTTOM 0.36     /* x label and numbers */
+#define TOP 0.2         /* panel title, where there are several */
+#define ROW_GAP 0.12
+#define HEADING 0.2
+#define KEY_ROW 0.17
+#define KEY_SAMPLE 0.55 /* line sample and space beside a text */
+#define COLUMNS 3
+
+struct point { double bits, bits_deviation, accuracy, accuracy_deviation; size_t seeds; };
+
+static struct summary over_seeds(const struct record **runs, size_t count, const char *path, double factor)
+{
+    double *values = xmalloc((count + 1) * sizeof *values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = factor * record_get_real(runs[i], path, NAN);
+    struct summary summary = summarise(values, count);
+    free(values);
+    return summary;
+}
+
+static struct point point_of(const struct cell *cell)
+{
+    struct summary bits = over_seeds(cell->runs, cell->count, "/costs/mean_bits", 1);
+    struct summary accuracy = over_seeds(cell->runs, cell->count, "/metrics/test_accuracy", 100);
+    return (struct point){bits.mean, bits.deviation, accuracy.mean, accuracy.deviation, cell->count};
+}
+
+/* Ranges of both axes over all panels, deviations included. */
+struct extent { double low, high; };
+
+static void widen(struct extent *range, double middle, double deviation)
+{
+    double half = isfinite(deviation) ? deviation : 0;
+    range->low = fmin(range->low, middle - half);
+    range->high = fmax(range->high, middle + half);
+}
+
+static void find_ranges(const struct chart *chart, struct extent *bits, struct extent *accuracy)
+{
+    *bits = *accuracy = (struct extent){INFINITY, -INFINITY};
+    for (size_t i = 0; i < chart->count; i++)
+        for (size_t k = 0; k < chart->lines[i].count; k++) {
+            struct point point = point_of(&chart->lines[i].cells[k]);
+            widen(bits, point.bits, point.bits_deviation);
+            widen(accuracy, point.accuracy, point.accuracy_deviation);
+        }
+    if (chart->reference_count > 0) {
+        struct summary r = over_seeds(chart->references, chart->reference_count, "/metrics/test_accuracy",
+                                      100);
+        widen(accuracy, r.mean, r.deviation);
+    }
+    double pad = fmax(0.05 * (accuracy->high - accuracy->low), 0.1);
+    accuracy->low = fmax(0, accuracy->low - pad);
+    accuracy->high = fmin(100.5, accuracy->high + pad);
+    bits->low -= 0.4;
+    bits->high += 0.4;
+}
+
+/* One data block a line; `$line3` is line 3 of the chart. */
+static void put_data(FILE *out, const struct chart *chart)
+{
+    fputs("# budget, mean bits achieved, their deviation, test accuracy in %, its deviation, seeds\n", out);
+    for (size_t i = 0; i < chart->count; i++) {
+        const struct line *line = &chart->lines[i];
+        fprintf(out, "$line%zu << END\n# %s, %s\n", i + 1, line->label, line->mode);
+        for (size_t k = 0; k < line->count; k++) {
+            struct point point = point_of(&line->cells[k]);
+            fprintf(out, "%s %.8g %.8g %.8g %.8g %zu\n",
+                    *line->cells[k].budget ? line->cells[k].budget : "NaN", point.bits, point.bits_deviation,
+                    point.accuracy, point.accuracy_deviation, point.seeds);
+        }
+        fputs("END\n", out);
+    }
+    fputc('\n', out);
+}
+
+static bool bits_vary(const struct line *line)
+{
+    for (size_t k = 0; k < line->count; k++)
+        if (point_of(&line->cells[k]).bits_deviation > 1e-9)
+            return true;
+    return false;
+}
+
+static void put_reference(FILE *out, const struct chart *chart)
+{
+    if (chart->reference_count == 0)
+        return;
+    struct summary r = over_seeds(chart->references, chart->reference_count, "/metrics/test_accuracy", 100);
+    fprintf(out, "# FP32 reference: mean and deviation over %zu seeds\nfp32 = %.8g\nfp32_deviation = %.8g\n",
+            r.count, r.mean, isfinite(r.deviation) ? r.deviation : 0);
+    fputs("set object 1 rectangle from graph 0, first fp32 - fp32_deviation \\\n"
+          "    to graph 1, first fp32 + fp32_deviation \\\n"
+          "    behind fillstyle solid noborder fillcolor rgb '#e4e4e4'\n\n",
+          out);
+}
+
+/* Error bars as vectors, since the style yerrorbars erases what lies under its marks. They come first, so
+ * that the marks lie on them. */
+#define BAR "with vectors heads size graph 0.012,90"
+static void put_panel(FILE *out, const struct chart *chart, struct words *labels, const char *mode)
+{
+    const char *separator = "plot ";
+    if (chart->reference_count > 0) {
+        fprintf(out, "%sfp32 with lines ls %d notitle", separator, REFERENCE_STYLE);
+        separator = ", \\\n     ";
+    }
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < chart->count; i++) {
+            const struct line *line = &chart->lines[i];
+            if (strcmp(line->mode, mode) != 0)
+                continue;
+            size_t style = line_style(words_add(labels, line->label));
+            if (pass == 0) {
+                fprintf(out, "%s$line%zu using 2:($4-$5):(0):(2*$5) " BAR " ls %zu dt solid lw 0.8 notitle",
+                        separator, i + 1, style);
+                separator = ", \\\n     ";
+                if (bits_vary(line))
+                    fprintf(out,
+                            "%s$line%zu using ($2-$3):4:(2*$3):(0) " BAR " ls %zu dt solid lw 0.8 notitle",
+                            separator, i + 1, style);
+            } else {
+                fprintf(out, "%s$line%zu using 2:4 with linespoints ls %zu notitle", separator, i + 1, style);
+            }
+        }
+    fputs("\n\n", out);
+}
+
+static void put_key(FILE *out, const struct chart *chart, const struct words *labels, size_t columns)
+{
+    fprintf(out, "# legend\nunset object\nunset title\nunset border\nunset tics\nunset grid\nunset xlabel\n"
+                 "unset ylabel\nset key center center horizontal Left reverse maxcols %zu\n"
+                 "set key samplen 3 spacing 1.1 width 1\n",
+            columns);
+    fputs("plot [0:1] [0:1] ", out);
+    for (size_t i = 0; i < labels->count; i++) {
+        fprintf(out, "%s2 with linespoints ls %zu title ", i > 0 ? ", \\\n     " : "", line_style(i));
+        put_text(out, labels->items[i]);
+    }
+    if (chart->reference_count > 0)
+        fprintf(out, ", \\\n     2 with lines ls %d title 'FP32'", REFERENCE_STYLE);
+    fputc('\n', out);
+}
+
+struct layout {
+    size_t panels, columns, rows, key_columns, key_rows;
+    struct page page;
+    double top, key_height;
+};
+
+static struct layout lay_out(const struct chart *chart, const char *heading, const struct words *modes,
+                             const struct words *labels)
+{
+    struct layout l = {.panels = modes->count, .top = modes->count > 1 ? TOP : 0.04};
+    l.rows = (l.panels + COLUMNS - 1) / COLUMNS;
+    l.columns = (l.panels + l.rows - 1) / l.rows;
+    double panel = l.panels == 1 ? 1.35 * PANEL_WIDTH : PANEL_WIDTH;
+    l.page.width = fmax(LEFT + l.columns * panel + (l.columns - 1) * GAP + 0.1, text_width(heading) + 0.1);
+    double entry = text_width("FP32");
+    for (size_t i = 0; i < labels->count; i++)
+        entry = fmax(entry, text_width(labels->items[i]));
+    size_t entries = labels->count + (chart->reference_count > 0);
+    l.key_columns = (size_t)fmax(1, floor(l.page.width / (entry + KEY_SAMPLE)));
+    l.key_rows = (entries + l.key_columns - 1) / l.key_columns;
+    l.key_height = 0.06 + l.key_rows * KEY_ROW;
+    l.page.height = HEADING + l.rows * (l.top + PANEL_HEIGHT) + (l.rows - 1) * ROW_GAP + BOTTOM +
+                    l.key_height;
+    return l;
+}
+
+static void put_panels(const struct layout *l, const struct chart *chart, const struct words *modes,
+                       struct words *labels)
+{
+    FILE *out = l->page.script;
+    double panel = (l->page.width - LEFT - 0.1 - (l->columns - 1) * GAP) / l->columns;
+    for (size_t p = 0; p < l->panels; p++) {
+        size_t row = p / l->columns, column = p % l->columns;
+        bool lowest = p + l->columns >= l->panels;
+        page_place(&l->page, (struct box){LEFT + column * (panel + GAP),
+                                          l->page.height - HEADING - (row + 1) * (l->top + PANEL_HEIGHT) -
+                                              row * ROW_GAP,
+                                          panel, PANEL_HEIGHT});
+        fputs("set title ", out);
+        put_text(out, l->panels > 1 ? modes->items[p] : "");
+        fprintf(out, " offset 0,-0.7\nset format x '%s'\nset format y '%s'\n", lowest ? "%g" : "",
+                column == 0 ? "%g" : "");
+        fprintf(out, "set xlabel '%s' offset 0,0.6\n", lowest ? "Achieved mean bits" : "");
+        fprintf(out, "set ylabel '%s' offset 0.3,0\n", column == 0 ? "Test accuracy (%)" : "");
+        put_panel(out, chart, labels, modes->items[p]);
+        fputs(p == 0 ? "unset label 1\n" : "", out);
+    }
+}
+
+static char *describe_seeds(const struct chart *chart)
+{
+    size_t least = SIZE_MAX, most = 0;
+    for (size_t i = 0; i < chart->count; i++)
+        for (size_t k = 0; k < chart->lines[i].count; k++) {
+            size_t count = chart->lines[i].cells[k].count;
+            least = count < least ? count : least;
+            most = count > most ? count : most;
+        }
+    if (most == 1)
+        return format_text("%s, one seed", chart->title);
+    if (least == most)
+        return format_text("%s, mean ± deviation over %zu seeds", chart->title, most);
+    return format_text("%s, mean ± deviation over %zu to %zu seeds", chart->title, least, most);
+}
+
+static bool draw(const struct figure *figure, const struct chart *chart, const struct output *output,
+                 struct error *error)
+{
+    char *script = NULL, *name = figure_file(figure, chart, ""), *heading = describe_seeds(chart);
+    size_t size;
+    struct words modes = chart_modes(chart), labels = chart_labels(chart);
+    struct layout l = lay_out(chart, heading, &modes, &labels);
+    struct extent bits, accuracy;
+    find_ranges(chart, &bits, &accuracy);
+    FILE *out = l.page.script = open_memstream(&script, &size);
+    if (!out)
+        die("no memory stream");
+    page_begin(&l.page, name, "Test accuracy against achieved mean bits");
+    put_data(out, chart);
+    fprintf(out, "set multiplot\nunset key\nset xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\nset xtics 1\n",
+            bits.low, bits.high, accuracy.low, accuracy.high);
+    put_reference(out, chart);
+    fputs("set label 1 ", out);
+    put_text(out, heading);
+    fprintf(out, " at screen 0.5, screen %.5f center\n", 1 - 0.55 * HEADING / l.page.height);
+    put_panels(&l, chart, &modes, &labels);
+    page_place(&l.page, (struct box){0.05, 0, l.page.width - 0.1, l.key_height});
+    put_key(out, chart, &labels, l.key_columns);
+    fputs("unset multiplot\n", out);
+    fclose(out);
+    bool ok = output_script(output, name, script, error);
+    words_free(&modes);
+    words_free(&labels);
+    free(script);
+    free(name);
+    free(heading);
+    return ok;
+}
+
+const struct figure figure_accuracy_bits = {
+    .name = "accuracy-bits",
+    .help =
+        "Test accuracy against achieved mean bits: a panel a mode, a line an allocator, the FP32 reference.",
+    .draw = draw,
+};

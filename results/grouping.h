@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * A results file as a table sees it: its runs, which settings tell them apart, and groups of runs that differ
+ * in the seed alone. */
+#ifndef BITSWEEP_GROUPING_H
+#define BITSWEEP_GROUPING_H
+#include "../bench/names.h"
+#include "store.h"
+
+struct results { struct record *runs, root; size_t count; }; /* from store_read_runs */
+bool results_load(const char *path, struct results *, struct error *);
+void results_free(struct results *);
+
+/* NULL if the run does not read the key. */
+const char *run_setting(const struct record *run, const char *key);
+bool run_done(const struct record *run);
+/* A number, or the last of a series; false if there is none at that path. */
+bool run_number(const struct record *run, const char *path, double *value);
+
+/* Keys of all settings of the runs: dataset, model, mode, allocator and budget first, then by name; seed left
+ * out. A key is varying if two of the runs that read it have different values, else constant. names_free() both. */
+void results_keys(const struct results *, struct names *varying, struct names *constant);
+/* The value that a constant key has. */
+const char *constant_value(const struct results *, const char *key);
+
+/* Runs that have the same values of the keys, in order of appearance. */
+struct group {
+    char *values; /* of the keys, joined */
+    const struct record **runs;
+    size_t count, done;
+};
+struct groups { struct group *items; size_t count; };
+struct groups group_runs(const struct results *, const struct names *keys);
+void groups_free(struct groups *);
+#endif

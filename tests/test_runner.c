@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The runner with runs that only pretend to train: how they end hangs on their seed. */
+#include "../bench/cli.h"
+#include "../bench/folder.h"
+#include "../bench/runner.h"
+#include "../results/store.h"
+#include "support.h"
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RUNS 10
+
+static char *folder; /* of the test; the sweep "fake" is in folder/results */
+static struct plan plan;
+static const char *ends[RUNS];
+
+static char *path_of(const char *name) { return format_text("%s/%s", folder, name); }
+
+/* ---- pretended runs ---- */
+
+static void touch(const char *name, const char *text)
+{
+    char *path = path_of(name);
+    FILE *file = fopen(path, "a");
+    fprintf(file, "%s\n", text);
+    fclose(file);
+    free(path);
+}
+
+static bool exists(const char *name)
+{
+    char *path = path_of(name);
+    bool found = access(path, F_OK) == 0;
+    free(path);
+    return found;
+}
+
+/* Runs of an allocation that cannot succeed; under AddressSanitizer that would end otherwise. */
+static void use_up_memory(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    exit(EXIT_MEMORY);
+#else
+    volatile size_t size = (size_t)1 << 62;
+    free(xmalloc(size));
+#endif
+}
+
+static void hang(void)
+{
+    for (;;)
+        pause();
+}
+
+/* Makes the folder of run files unusable, as an absent disk would. */
+static void lose_results(void)
+{
+    char *runs = path_of("results/fake/runs"), *away = path_of("away");
+    if (rename(runs, away) != 0)
+        die("cannot rename %s", runs);
+    int file = open(runs, O_CREAT | O_WRONLY, 0666);
+    close(file);
+    free(runs);
+    free(away);
+}
+
+static bool end_as(const char *end, const struct train_hooks *hooks, struct error *error)
+{
+    if (strcmp(end, "refuse") == 0)
+        return fail(error, "data set nowhere is absent");
+    if (strcmp(end, "exit") == 0) {
+        fprintf(stderr, "reading\nbitsweep: layer 3 has no rows\n\n");
+        exit(7);
+    }
+    if (strcmp(end, "exit0") == 0)
+        exit(0);
+    if (strcmp(end, "abort") == 0)
+        abort();
+    if (strcmp(end, "kill") == 0)
+        raise(SIGKILL);
+    if (strcmp(end, "memory") == 0)
+        use_up_memory();
+    if (strcmp(end, "stubborn") == 0)
+        signal(SIGTERM, SIG_IGN);
+    if (strcmp(end, "stubborn") == 0 || strcmp(end, "hang") == 0) {
+        touch("hanging", "");
+        hang();
+    }
+    if (strcmp(end, "once") == 0 && !exists("marker")) {
+        touch("marker", "");
+        return fail(error, "the first time it fails");
+    }
+    if (strcmp(end, "lose") == 0)
+        lose_results();
+    if (strcmp(end, "needs") == 0 && (!hooks->initial || !record_find(hooks->initial, "/value")))
+        return fail(error, "no initial record");
+    return true;
+}
+
+static bool pretend(const struct settings *settings, const struct train_hooks *hooks, struct record *record,
+                    struct error *error)
+{
+    long seed = setting_int(settings, "seed");
+    const char *end = ends[seed];
+    touch("ran", end); /* before it ends, however it does */
+    hooks->progress(hooks->context,
+                    &(struct progress_report){.step = 1, .steps = 2, .epoch = 1, .epochs = 1});
+    if (!end_as(end, hooks, error))
+        return false;
+    record_text(record, "/status", strcmp(end, "diverge") == 0 ? "diverged" : "done", "");
+    record_text(record, "/message", strcmp(end, "diverge") == 0 ? "the loss is not finite" : "", "");
+    record_real(record, "/metrics/test_accuracy", 0.8841, "", "");
+    record_int(record, "/value", seed, "", "");
+    return true;
+}
+
+/* Times that runs were started since the folder was made. */
+static size_t started(void)
+{
+    char *path = path_of("ran");
+    FILE *file = fopen(path, "r");
+    size_t lines = 0;
+    for (int c; file && (c = getc(file)) != EOF;)
+        lines += c == '\n';
+    if (file)
+        fclose(file);
+    free(path);
+    return lines;
+}
+
+/* ---- the plan ---- */
+
+/* Run i has seed i and ends as ends[i] says. Tests add the runs that they need. */
+static const char sweep_text[] =
+    "dataset: synthetic\n"
+    "samples: 400\n"
+    "mode: fp\n"
+    "allocator: none\n"
+    "seed: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n";
+
+static void add_run(const char *end, int depends, const char *skip)
+{
+    struct run *run = &plan.runs[plan.count];
+    run->skip = skip;
+    run->depends = depends;
+    snprintf(run->id, sizeof run->id, "%c%015zx", "abcdef"[plan.count % 6], plan.count);
+    ends[plan.count++] = end;
+}
+
+static void set_up(void)
+{
+    struct error error;
+    folder = temporary_folder();
+    char *path = write_file(folder, "fake.yaml", sweep_text);
+    cr_assert(plan_load(path, NULL, 0, &plan, &error), "%s", error.text);
+    cr_assert_eq(plan.count, RUNS);
+    plan.count = 0;
+    free(path);
+}
+
+static void tear_down(void)
+{
+    plan.count = RUNS;
+    plan_free(&plan);
+    remove_folder(folder);
+}
+
+TestSuite(runner, .init = set_up, .fini = tear_down);
+
+/* ---- running ---- */
+
+static struct error last_error;
+static char said[16384]; /* on stderr by the last run */
+
+static void read_said(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    size_t size = file ? fread(said, 1, sizeof said - 1, file) : 0;
+    said[size] = '\0';
+    if (file)
+        fclose(file);
+}
+
+static int run_with(struct run_options options)
+{
+    char *results = path_of("results"), *log = path_of("stderr");
+    int before = dup(STDERR_FILENO), file = open(log, O_CREAT | O_TRUNC | O_WRONLY, 0666);
+    options.results = options.results ? options.results : results;
+    options.jobs = options.jobs ? options.jobs : 2;
+    options.command = "bitsweep run fake.yaml";
+    options.train = pretend;
+    fflush(stderr);
+    dup2(file, STDERR_FILENO);
+    int code = runner_run(&plan, &options, &last_error);
+    fflush(stderr);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    close(file);
+    read_said(log);
+    free(log);
+    free(results);
+    return code;
+}
+
+static char *sweep_folder(void)
+{
+    char *results = path_of("results"), *sweep = folder_path(results, &plan);
+    free(results);
+    return sweep;
+}
+
+static bool read_run(size_t index, struct record *record)
+{
+    struct error error;
+    char *sweep = sweep_folder(), *path = folder_run_path(sweep, plan.runs[index].id);
+    *record = (struct record){0};
+    bool good = access(path, F_OK) == 0 && store_read(path, record, &error);
+    free(path);
+    free(sweep);
+    return good;
+}
+
+/* The status of a run file and, in message, why; "" when there is no file. */
+static const char *status_of(size_t index, char message[512])
+{
+    static char status[32];
+    struct record record;
+    bool there = read_run(index, &record);
+    snprintf(status, sizeof status, "%s", there ? record_get_text(&record, "/status", "") : "");
+    snprintf(message, 512, "%s", there ? record_get_text(&record, "/message", "") : "");
+    record_free(&record);
+    return status;
+}
+
+static void expect(size_t index, const char *status, const char *part_of_message)
+{
+    char message[512];
+    const char *found = status_of(index, message);
+    cr_expect_str_eq(found, status, "run %zu: %s (%s), not %s", index, found, message, status);
+    cr_expect(strstr(message, part_of_message), "run %zu: '%s' does not hold '%s'", index, message,
+              part_of_message);
+}
+
+/* ---- tests ---- */
+
+Test(runner, finished_runs_are_complete_and_never_repeated)
+{
+    for (int i = 0; i < 6; i++)
+        add_run("good", -1, NULL);
+    add_run("good", -1, "budget 1 is below 2 bits");
+    cr_assert_eq(run_with((struct run_options){0}), EXIT_DONE);
+    cr_assert_eq(started(), 6);
+    cr_expect(strstr(said, "[6/6]"), "%s", said);
+    cr_expect(strstr(said, "done  test 88.41 %"), "%s", said);
+    cr_expect(strstr(said, "skipped 1: budget 1 is below 2 bits"), "%s", said);
+
+    for (size_t i = 0; i < 6; i++) {
+        struct record record;
+        cr_assert(read_run(i, &record), "run %zu has no file", i);
+        cr_expect_str_eq(record_get_text(&record, "/id", ""), plan.runs[i].id);
+        cr_expect_str_eq(record_get_text(&record, "/canonical", ""), plan.runs[i].canonical);
+        cr_expect_str_eq(record_get_text(&record, "/settings/seed", ""),
+                         setting_text(&plan.runs[i].settings, "seed"));
+        cr_expect_eq(strlen(record_get_text(&record, "/provenance/started", "")),
+                     strlen("2026-01-01T00:00:00Z"));
+        cr_expect_str_eq(record_get_text(&record, "/provenance/sweep", ""), "fake");
+        cr_expect_eq(strncmp(record_get_text(&record, "/provenance/kernel", ""), "Linux ", 6), 0);
+        cr_expect_gt(record_get_real(&record, "/timing/wall_seconds", -1), 0);
+        cr_expect_geq(record_get_real(&record, "/timing/cpu_seconds", -1), 0);
+        cr_expect_gt(record_get_real(&record, "/timing/peak_memory_bytes", -1), 1e5);
+        record_free(&record);
+    }
+
+    cr_expect_eq(run_with((struct run_options){.retry = true, .redo_stale = true}), EXIT_DONE);
+    cr_expect_eq(started(), 6, "finished runs were repeated");
+}
+
+Test(runner, every_way_to_fail_is_told_apart_and_ends_nothing)
+{
+    static const struct { const char *end, *status, *message; } cases[] = {
+        {"good", "done", ""},
+        {"refuse", "failed", "data set nowhere is absent"},
+        {"exit", "failed", "layer 3 has no rows"},
+        {"exit0", "failed", "without a result"},
+        {"abort", "signal", "signal 6 (SIGABRT)"},
+        {"kill", "signal", "signal 9 (SIGKILL)"},
+        {"memory", "out-of-memory", ""},
+        {"hang", "timeout", "took longer than 0.5 s"},
+        {"diverge", "diverged", "not finite"},
+        {"good", "done", ""},
+    };
+    enum { CASES = sizeof cases / sizeof *cases };
+    for (size_t i = 0; i < CASES; i++)
+        add_run(cases[i].end, -1, NULL);
+    cr_expect_eq(run_with((struct run_options){.timeout = 0.5, .quiet = true}), EXIT_SOME_FAILED);
+    cr_expect_eq(last_error.text[0], '\0');
+    for (size_t i = 0; i < CASES; i++)
+        expect(i, cases[i].status, cases[i].message);
+    cr_expect(exists("results/fake/logs/c000000000000002.log"), "a failed run keeps its log");
+    cr_expect(strstr(said, "/logs/c000000000000002.log"), "%s", said);
+    cr_expect(strstr(said, "fake: 2 of 10 runs done, 8 failed"), "%s", said);
+    cr_expect_not(strstr(said, " done  test"), "--quiet shows only failures");
+
+    size_t before = started();
+    cr_expect_eq(run_with((struct run_options){.timeout = 0.5}), EXIT_SOME_FAILED);
+    cr_expect_eq(started(), before, "failed runs are repeated only on request");
+    cr_expect(strstr(said, "data set nowhere is absent"), "earlier failures are listed too: %s", said);
+    cr_expect_eq(run_with((struct run_options){.timeout = 0.5, .retry = true}), EXIT_SOME_FAILED);
+    cr_expect_eq(started(), before + 8);
+}
+
+Test(runner, retry_makes_a_failed_run_good)
+{
+    add_run("once", -1, NULL);
+    cr_expect_eq(run_with((struct run_options){0}), EXIT_SOME_FAILED);
+    expect(0, "failed", "the first time it fails");
+    cr_expect_eq(run_with((struct run_options){.retry = true}), EXIT_DONE);
+    expect(0, "done", "");
+}
+
+Test(runner, a_run_gets_the_record_of_the_run_it_starts_from)
+{
+    add_run("good", -1, NULL);
+    add_run("needs", 0, NULL);
+    add_run("needs", 0, NULL);
+    add_run("refuse", -1, NULL);
+    add_run("needs", 3, NULL);
+    cr_expect_eq(run_with((struct run_options){.jobs = 4}), EXIT_SOME_FAILED);
+    expect(1, "done", "");
+    expect(2, "done", "");
+    expect(4, "failed", "starts from run d000000000000003, which failed");
+    cr_expect_eq(started(), 4, "a run without its float run must not start");
+}
+
+Test(runner, only_takes_beginnings_of_ids_and_what_they_need)
+{
+    for (int i = 0; i < 7; i++)
+        add_run(i == 2 ? "needs" : "good", i == 2 ? 1 : -1, NULL);
+    cr_expect_eq(run_with((struct run_options){.only = "c"}), EXIT_DONE);
+    cr_expect_eq(started(), 2);
+    expect(1, "done", "");
+    expect(2, "done", "");
+    expect(0, "", "");
+    cr_expect_eq(run_with((struct run_options){.only = "d,a0000000000000"}), EXIT_USAGE);
+    cr_expect(strstr(last_error.text, "several runs begin so"), "%s", last_error.text);
+    cr_expect_eq(run_with((struct run_options){.only = "d,xyz"}), EXIT_USAGE);
+    cr_expect(strstr(last_error.text, "xyz: no run"), "%s", last_error.text);
+    cr_expect_eq(started(), 2);
+}
+
+static void pretend_other_commit(size_t index)
+{
+    struct record record;
+    struct error error;
+    char *sweep = sweep_folder(), *path = folder_run_path(sweep, plan.runs[index].id);
+    cr_assert(read_run(index, &record));
+    record_text(&record, "/provenance/git_commit", "0123456789", "");
+    cr_assert(store_write(path, &record, &error), "%s", error.text);
+    record_free(&record);
+    free(path);
+    free(sweep);
+}
+
+Test(runner, runs_of_another_commit_are_repeated_on_request_only)
+{
+    add_run("good", -1, NULL);
+    add_run("good", -1, NULL);
+    cr_assert_eq(run_with((struct run_options){0}), EXIT_DONE);
+    pretend_other_commit(1);
+    struct run_result results[2];
+    char *sweep = sweep_folder();
+    folder_scan(sweep, &plan, results);
+    cr_expect_not(results[0].stale);
+    cr_expect(results[1].stale);
+    cr_expect_eq(run_with((struct run_options){.retry = true}), EXIT_DONE);
+    cr_expect_eq(started(), 2);
+    cr_expect_eq(run_with((struct run_options){.redo_stale = true}), EXIT_DONE);
+    cr_expect_eq(started(), 3);
+    folder_scan(sweep, &plan, results);
+    cr_expect_not(results[1].stale);
+
+    /* A repetition that fails leaves the finished result alone. */
+    pretend_other_commit(1);
+    ends[1] = "refuse";
+    cr_expect_eq(run_with((struct run_options){.redo_stale = true}), EXIT_SOME_FAILED);
+    cr_expect(strstr(said, "the earlier result is kept"), "%s", said);
+    expect(1, "done", "");
+    free(sweep);
+}
+
+Test(runner, a_damaged_or_unfinished_file_is_made_anew)
+{
+    add_run("good", -1, NULL);
+    cr_assert_eq(run_with((struct run_options){0}), EXIT_DONE);
+    char *sweep = sweep_folder(), *path = folder_run_path(sweep, plan.runs[0].id);
+    cr_assert_eq(truncate(path, 700), 0);
+    touch("results/fake/runs/a000000000000000.h5.tmp.99", "half");
+    cr_expect_eq(run_with((struct run_options){0}), EXIT_DONE);
+    cr_expect_eq(started(), 2);
+    expect(0, "done", "");
+    cr_expect_not(exists("results/fake/runs/a000000000000000.h5.tmp.99"));
+    free(path);
+    free(sweep);
+}
+
+Test(runner, a_second_start_is_refused_while_the_first_lives)
+{
+    char *sweep = sweep_folder();
+    int ready[2];
+    add_run("good", -1, NULL);
+    cr_assert(folder_create(sweep, &last_error), "%s", last_error.text);
+    cr_expect_eq(folder_holder(sweep), 0);
+    cr_assert_eq(pipe(ready), 0);
+    pid_t holder = fork();
+    if (holder == 0) {
+        bool busy;
+        struct error error;
+        char locked = folder_lock(sweep, &busy, &error) >= 0;
+        if (write(ready[1], &locked, 1) == 1)
+            hang();
+        _exit(1);
+    }
+    char locked = 0;
+    cr_assert_eq(read(ready[0], &locked, 1), 1);
+    cr_assert(locked);
+    cr_expect_eq(folder_holder(sweep), holder);
+    char *number = format_text("process %ld ", (long)holder);
+    cr_expect_eq(run_with((struct run_options){0}), EXIT_USAGE);
+    cr_expect(strstr(last_error.text, "already running") && strstr(last_error.text, number), "%s",
+              last_error.text);
+    cr_expect_eq(started(), 0);
+    kill(holder, SIGKILL);
+    waitpid(holder, NULL, 0);
+    cr_expect_eq(folder_holder(sweep), 0, "the lock dies with its holder");
+    cr_expect_eq(run_with((struct run_options){0}), EXIT_DONE);
+    free(number);
+    free(sweep);
+}
+
+Test(runner, unwritable_results_stop_the_sweep_and_lose_nothing)
+{
+    add_run("good", -1, NULL);
+    add_run("lose", -1, NULL);
+    add_run("good", -1, NULL);
+    cr_expect_eq(run_with((struct run_options){.jobs = 1}), EXIT_TROUBLE);
+    cr_expect(strstr(last_error.text, "results/fake/runs"), "%s", last_error.text);
+    cr_expect(strstr(said, "continue with: bitsweep run fake.yaml"), "%s", said);
+    cr_expect_eq(started(), 2, "nothing is started when nothing can be kept");
+
+    char *runs = path_of("results/fake/runs"), *away = path_of("away");
+    cr_assert_eq(unlink(runs), 0);
+    cr_assert_eq(rename(away, runs), 0);
+    ends[1] = "good";
+    cr_expect_eq(run_with((struct run_options){0}), EXIT_DONE);
+    cr_expect_eq(started(), 4);
+    free(runs);
+    free(away);
+}
+
+Test(runner, results_that_are_no_folder_are_an_error)
+{
+    add_run("good", -1, NULL);
+    touch("file", "");
+    char *results = path_of("file");
+    cr_expect_eq(run_with((struct run_options){.results = results}), EXIT_TROUBLE);
+    cr_expect(strstr(last_error.text, "cannot make the folder"), "%s", last_error.text);
+    free(results);
+}
+
+/* Waits until a file of the test's folder is there. */
+static void wait_for(const char *name)
+{
+    for (int i = 0; i < 1000 && !exists(name); i++)
+        usleep(10000);
+    cr_assert(exists(name), "%s did not appear", name);
+}
+
+static void expect_no_orphans(void)
+{
+    while (waitpid(-1, NULL, 0) > 0) /* hangs, and so fails by the time limit, while a worker lives on */
+        continue;
+}
+
+Test(runner, a_killed_parent_takes_its_workers_along, .timeout = 30)
+{
+    char *sweep = sweep_folder();
+    add_run("hang", -1, NULL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    pid_t parent = fork();
+    if (parent == 0)
+        _exit(run_with((struct run_options){.jobs = 1}));
+    wait_for("hanging");
+    cr_expect_eq(folder_holder(sweep), parent);
+    kill(parent, SIGKILL);
+    expect_no_orphans();
+    cr_expect_eq(folder_holder(sweep), 0);
+    ends[0] = "good";
+    cr_expect_eq(run_with((struct run_options){0}), EXIT_DONE);
+    free(sweep);
+}
+
+Test(runner, a_second_signal_aborts_at_once, .timeout = 30)
+{
+    add_run("stubborn", -1, NULL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    pid_t parent = fork();
+    if (parent == 0)
+        _exit(run_with((struct run_options){.jobs = 1}));
+    wait_for("hanging");
+    kill(parent, SIGTERM);
+    for (int i = 0; i < 1000 && !strstr(said, "aborts at once"); i++) {
+        char *log = path_of("stderr");
+        usleep(10000);
+        read_said(log);
+        free(log);
+    }
+    cr_assert(strstr(said, "SIGTERM: ending 1 running"), "%s", said);
+    kill(parent, SIGINT);
+    int status;
+    cr_assert_eq(waitpid(parent, &status, 0), parent);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT, "status %x", (unsigned)status);
+    expect_no_orphans();
+    expect(0, "", "");
+}
+
+Test(runner, a_stubborn_run_is_killed_after_its_time)
+{
+    if (!getenv("BITSWEEP_LONG"))
+        return; /* takes 5 s; make check-long sets it */
+    add_run("stubborn", -1, NULL);
+    cr_expect_eq(run_with((struct run_options){.timeout = 0.2}), EXIT_SOME_FAILED);
+    expect(0, "timeout", "took longer than 0.2 s");
+}
