@@ -68,7 +68,7 @@ void record_costs(struct record *record, const struct net *net, double mean_trai
     }
     record_real(record, "/costs/scale_bytes", net->quantiser ? 4.0 * (double)count : 0, "byte",
                 "scales of the quantised tensors, float32");
-    record_real(record, "/costs/bops_train", mean_training_bops, "bit operations",
+    record_real(record, "/costs/bops_train", mean_training_bops, "bit operation",
                 "a sample of training, mean over the steps: three products, transforms, re-quantisation");
     record_real(record, "/costs/train_bytes", training_bytes(net), "byte",
                 "weights, velocities, gradients, and one batch of stored inputs");

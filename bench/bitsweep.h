@@ -40,7 +40,7 @@ enum param_type {
     PARAM_REAL,   /* real number in [min, max], or one of choices */
     PARAM_BOOL,   /* true, false */
     PARAM_CHOICE, /* one of choices */
-    PARAM_DIMS,   /* whole numbers in [min, max] joined by '-': 512-256; or one of choices */
+    PARAM_DIMS,   /* up to MAX_DIMS whole numbers in [min, max] joined by '-': 512-256; or one of choices */
     PARAM_PLUG    /* the name of a plugin of `kind`, whose own params are then read too */
 };
 
@@ -48,6 +48,8 @@ enum plug_kind {
     PLUG_DATASET, PLUG_MODEL, PLUG_MODE, PLUG_ALLOCATOR, PLUG_QUANTISER, PLUG_SOLVER, PLUG_COST,
     PLUG_KINDS
 };
+
+#define MAX_DIMS 63
 
 struct param {
     const char *name;           /* the key in a sweep file */
@@ -331,7 +333,7 @@ struct layer_spec {
     enum weight_init init;
 };
 
-#define MAX_LAYERS 64
+#define MAX_LAYERS (MAX_DIMS + 1)
 struct model_ops {
     struct plug plug;
     /* The layers from input to classifier for this data set; returns their number. */

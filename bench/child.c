@@ -54,7 +54,7 @@ static void record_process(struct record *record, double wall_seconds, const str
     record_real(record, "/timing/wall_seconds", wall_seconds, "s",
                 "from the start of the run's process to its end");
     record_real(record, "/timing/cpu_seconds", cpu_seconds, "s", "user and system time of the run's process");
-    record_real(record, "/timing/peak_memory_bytes", 1024.0 * (double)usage->ru_maxrss, "B",
+    record_real(record, "/timing/peak_memory_bytes", 1024.0 * (double)usage->ru_maxrss, "byte",
                 "largest resident size of the run's process");
 }
 

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli.h"
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+const char *const format_names[FORMATS] = {
+    [FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", [FORMAT_CSV] = "csv", [FORMAT_LATEX] = "latex",
+};
 
 int usage_error(const struct command *command, const char *format, ...)
 {
@@ -30,23 +35,31 @@ int print_help(const struct command *command)
     return EXIT_DONE;
 }
 
-bool parse_format(const char *text, enum format *format, struct error *error)
-{
-    static const char *const names[] = {"text", "json", "csv"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(text, names[i]) == 0) {
-            *format = (enum format)i;
-            return true;
-        }
-    return fail(error, "unknown format '%s'; valid: text, json, csv", text);
-}
-
 void print_json(struct cJSON *json)
 {
     char *text = cJSON_Print(json);
     puts(text);
     free(text);
     cJSON_Delete(json);
+}
+
+cJSON *json_real(double value)
+{
+    char number[40];
+    if (!isfinite(value))
+        return cJSON_CreateNull();
+    shortest_real(value, number, sizeof number);
+    return cJSON_CreateRaw(number);
+}
+
+cJSON *json_setting(const char *text)
+{
+    char *end;
+    if (!text)
+        return cJSON_CreateNull();
+    double value = strtod(text, &end);
+    bool number = *text && *end == '\0' && strspn(text, "+-.0123456789eE") == strlen(text);
+    return number ? json_real(value) : cJSON_CreateString(text);
 }
 
 void print_csv_field(const char *text, bool last)
@@ -65,8 +78,20 @@ void print_csv_field(const char *text, bool last)
     putchar(last ? '\n' : ',');
 }
 
+void print_csv_real(double value, bool last)
+{
+    char number[40] = "";
+    if (!isnan(value))
+        shortest_real(value, number, sizeof number);
+    print_csv_field(number, last);
+}
+
 void shortest_real(double value, char *buffer, size_t size)
 {
+    if (floor(value) == value && fabs(value) < 1e15) {
+        snprintf(buffer, size, "%.0f", value);
+        return;
+    }
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(buffer, size, "%.*g", digits, value);
         if (strtod(buffer, NULL) == value)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * bitsweep bench: what the kernels and training steps cost on this machine. */
 #include "bench.h"
-#include "cli.h"
 #include "kernels/kernels.h"
+#include "options.h"
 #include <cblas.h>
 #include <cjson/cJSON.h>
-#include <getopt.h>
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
@@ -30,7 +29,7 @@ const struct command cmd_bench = {
         "  steps            one training step in each mode against mode fp\n"
         "                   (all of them when none is named)\n"
         "  --format FORMAT  text (default), json or csv; a row without a bound has null or nothing there\n"
-        "  -h, --help       this text\n\n"
+        "\n"
         "Runs on one CPU and one thread. BITSWEEP_ISA=scalar|avx2|avx512vnni caps the instruction set.\n"
         "Rows named ..._time_over_... have upper bounds (smaller is better), the others lower ones.\n\n"
         "Example: bitsweep bench gemm --format csv",
@@ -92,14 +91,6 @@ static void print_text(const struct bench_rows *rows)
     }
 }
 
-static void print_csv_real(double value, bool last)
-{
-    char text[32] = "";
-    if (!isnan(value))
-        shortest_real(value, text, sizeof text);
-    print_csv_field(text, last);
-}
-
 static void print_csv(const struct bench_rows *rows)
 {
     puts("name,value,unit,required,aim");
@@ -146,21 +137,11 @@ static int choose_parts(int count, char **names, bool *chosen)
 
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"format", required_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'}, {0}};
     enum format format = FORMAT_TEXT;
     bool chosen[PARTS] = {false};
-    struct error error;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (option == 'h')
-            return print_help(&cmd_bench);
-        if (option != 'f')
-            return usage_error(&cmd_bench, "unknown option, or one without its value: %s", argv[optind - 1]);
-        if (!parse_format(optarg, &format, &error))
-            return usage_error(&cmd_bench, "%s", error.text);
-    }
-    int status = choose_parts(argc - optind, argv + optind, chosen);
+    const struct option options[] = {{"--format", set_format_csv, &format}, {0}};
+    int count = read_options(&cmd_bench, options, (struct operands){"part", 0, argc}, argc, argv);
+    int status = count < 0 ? EXIT_USAGE : choose_parts(count, argv + 1, chosen);
     if (status != EXIT_DONE)
         return status;
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * bitsweep collect: the run files of a sweep into results/<sweep>.h5. */
 #include "../results/collect.h"
-#include "cli.h"
+#include "options.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static int run_collect(int argc, char **argv);
 
@@ -37,36 +36,10 @@ static int collect_plan(const struct plan *plan)
 
 static int run_collect(int argc, char **argv)
 {
-    const char *sweep = NULL, **overrides = xmalloc((size_t)argc * sizeof *overrides);
-    size_t override_count = 0;
-    int code;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "-s") == 0 && i + 1 < argc) {
-            overrides[override_count++] = argv[++i];
-        } else if (argv[i][0] == '-') {
-            const char *problem = strcmp(argv[i], "-s") == 0 ? "a KEY=VALUE must follow" : "unknown option";
-            code = usage_error(&cmd_collect, "%s: %s", problem, argv[i]);
-            goto out;
-        } else if (sweep) {
-            code = usage_error(&cmd_collect, "one sweep file at a time, not also %s", argv[i]);
-            goto out;
-        } else {
-            sweep = argv[i];
-        }
-    }
-    if (!sweep) {
-        code = usage_error(&cmd_collect, "which sweep file?");
-        goto out;
-    }
     struct plan plan;
-    struct error error;
-    if (!plan_load(sweep, overrides, override_count, &plan, &error)) {
-        code = input_error(&cmd_collect, &error);
-        goto out;
-    }
-    code = collect_plan(&plan);
+    if (!read_sweep(&cmd_collect, (const struct option[]){{0}}, argc, argv, &plan))
+        return EXIT_USAGE;
+    int code = collect_plan(&plan);
     plan_free(&plan);
-out:
-    free(overrides);
     return code;
 }

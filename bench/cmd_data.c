@@ -2,8 +2,8 @@
  * `bitsweep data`: which data sets are there, what is in one, and one in the generic HDF5 layout. */
 #include "../datasets/datasets.h"
 #include "../datasets/summary.h"
-#include "cli.h"
 #include "names.h"
+#include "options.h"
 #include "settings.h"
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ static int run_data(int argc, char **argv);
 const struct command cmd_data = {
     .name = "data",
     .arguments = "list | check NAME [-s key=value]... | convert NAME OUT.h5 [-s key=value]...",
-    .summary = "show, check and convert data sets",
+    .summary = "Show, check and convert data sets.",
     .details =
         "  list                       data sets, every NAME.h5 in the data folders too, and where they are\n"
         "  check NAME                 load one completely; print shape, classes, counts, range and checksum\n"
@@ -32,54 +32,23 @@ const struct command cmd_data = {
     .run = run_data,
 };
 
-/* ---- arguments ---------------------------------------------------------------------- */
-
 struct arguments {
-    const char **words, **overrides;
-    size_t word_count, override_count;
+    char **words; /* the action first */
+    int word_count;
+    struct texts overrides;
     enum format format;
     bool force;
 };
 
-static void free_arguments(struct arguments *arguments)
-{
-    free(arguments->words);
-    free(arguments->overrides);
-}
-
-static bool parse_arguments(int argc, char **argv, struct arguments *out, struct error *error)
-{
-    *out = (struct arguments){.words = xcalloc((size_t)argc, sizeof *out->words),
-                              .overrides = xcalloc((size_t)argc, sizeof *out->overrides)};
-    for (int i = 0; i < argc; i++) {
-        bool set = strcmp(argv[i], "-s") == 0, format = strcmp(argv[i], "--format") == 0;
-        if ((set || format) && i + 1 == argc)
-            return fail(error, "%s needs a value", argv[i]);
-        if (set) {
-            out->overrides[out->override_count++] = argv[++i];
-        } else if (format) {
-            if (!parse_format(argv[++i], &out->format, error))
-                return false;
-        } else if (strcmp(argv[i], "--force") == 0) {
-            out->force = true;
-        } else if (argv[i][0] == '-') {
-            return fail(error, "unknown option %s", argv[i]);
-        } else {
-            out->words[out->word_count++] = argv[i];
-        }
-    }
-    return true;
-}
-
 /* ---- settings of one data set --------------------------------------------------------- */
 
 /* The text after "KEY=" of the override of that key, or NULL. */
-static const char *override_of(const char *key, const char *const *overrides, size_t count)
+static const char *override_of(const char *key, const struct texts *overrides)
 {
     size_t length = strlen(key);
-    for (size_t i = 0; i < count; i++)
-        if (strncmp(overrides[i], key, length) == 0 && overrides[i][length] == '=')
-            return overrides[i] + length + 1;
+    for (size_t i = 0; i < overrides->count; i++)
+        if (strncmp(overrides->items[i], key, length) == 0 && overrides->items[i][length] == '=')
+            return overrides->items[i] + length + 1;
     return NULL;
 }
 
@@ -97,23 +66,23 @@ static bool fail_key(const char *name, const char *key, size_t length, const str
     return false;
 }
 
-static bool check_overrides(const char *name, const struct plug *plug, const char *const *overrides,
-                            size_t count, struct error *error)
+static bool check_overrides(const char *name, const struct plug *plug, const struct texts *overrides,
+                            struct error *error)
 {
-    for (size_t i = 0; i < count; i++) {
-        const char *end = strchr(overrides[i], '=');
+    for (size_t i = 0; i < overrides->count; i++) {
+        const char *text = overrides->items[i], *end = strchr(text, '=');
         if (!end)
-            return fail(error, "-s %s: valid is key=value", overrides[i]);
-        size_t length = (size_t)(end - overrides[i]), p = 0;
+            return fail(error, "-s %s: valid is key=value", text);
+        size_t length = (size_t)(end - text), p = 0;
         while (plug->params && plug->params[p] &&
                (strlen(plug->params[p]->name) != length ||
-                strncmp(plug->params[p]->name, overrides[i], length) != 0))
+                strncmp(plug->params[p]->name, text, length) != 0))
             p++;
         if (!plug->params || !plug->params[p])
-            return fail_key(name, overrides[i], length, plug, error);
+            return fail_key(name, text, length, plug, error);
         for (size_t other = 0; other < i; other++)
-            if (strncmp(overrides[other], overrides[i], length + 1) == 0)
-                return fail(error, "-s gives %.*s twice", (int)length, overrides[i]);
+            if (strncmp(overrides->items[other], text, length + 1) == 0)
+                return fail(error, "-s gives %.*s twice", (int)length, text);
     }
     return true;
 }
@@ -136,19 +105,19 @@ static bool fail_name(const char *name, struct error *error)
 }
 
 /* The data set's own parameters, with their defaults where no override gives them, and the key dataset. */
-static bool settings_for_dataset(const char *name, const char *const *overrides, size_t count,
-                                 struct settings *settings, struct error *error)
+static bool settings_for_dataset(const char *name, const struct texts *overrides, struct settings *settings,
+                                 struct error *error)
 {
     const struct plug *plug = plug_find(PLUG_DATASET, name);
     *settings = (struct settings){0};
     if (!plug)
         return fail_name(name, error);
-    if (!check_overrides(name, plug, overrides, count, error))
+    if (!check_overrides(name, plug, overrides, error))
         return false;
     settings_put(settings, known_param("dataset"), xstrdup(name), 0, 0);
     for (size_t i = 0; plug->params && plug->params[i]; i++) {
         const struct param *param = plug->params[i];
-        const char *given = override_of(param->name, overrides, count);
+        const char *given = override_of(param->name, overrides);
         char *value;
         if (param->used && !param->used(settings)) {
             if (!given)
@@ -167,7 +136,7 @@ static bool open_dataset(const char *name, const struct arguments *arguments, bo
                          struct dataset *dataset, struct error *error)
 {
     struct settings settings;
-    bool ok = settings_for_dataset(name, arguments->overrides, arguments->override_count, &settings, error);
+    bool ok = settings_for_dataset(name, &arguments->overrides, &settings, error);
     if (ok) {
         const struct dataset_ops *ops = (const struct dataset_ops *)plug_find(PLUG_DATASET, name);
         ok = samples ? ops->load(&settings, dataset, error) : ops->describe(&settings, dataset, error);
@@ -296,7 +265,7 @@ static int convert_data(const struct arguments *arguments)
 
 static const struct {
     const char *name, *takes;
-    size_t words; /* with its own name */
+    int words; /* with its own name */
     bool sets, formats, forces;
     int (*run)(const struct arguments *);
 } actions[] = {
@@ -311,7 +280,7 @@ static int run_action(const struct arguments *arguments)
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
         if (strcmp(actions[i].name, name) != 0)
             continue;
-        const char *stray = arguments->override_count && !actions[i].sets               ? "-s"
+        const char *stray = arguments->overrides.count && !actions[i].sets            ? "-s"
                             : arguments->format != FORMAT_TEXT && !actions[i].formats ? "--format"
                             : arguments->force && !actions[i].forces                  ? "--force"
                                                                                       : NULL;
@@ -327,11 +296,15 @@ static int run_action(const struct arguments *arguments)
 
 static int run_data(int argc, char **argv)
 {
-    struct arguments arguments;
-    struct error error;
-    int code = parse_arguments(argc - 1, argv + 1, &arguments, &error)
-                   ? run_action(&arguments)
-                   : usage_error(&cmd_data, "%s", error.text);
-    free_arguments(&arguments);
+    struct arguments arguments = {.words = argv + 1};
+    const struct option options[] = {
+        {"-s", add_text, &arguments.overrides},
+        {"--format", set_format_csv, &arguments.format},
+        {"--force", set_flag, &arguments.force},
+        {0},
+    };
+    arguments.word_count = read_options(&cmd_data, options, (struct operands){"word", 0, argc}, argc, argv);
+    int code = arguments.word_count < 0 ? EXIT_USAGE : run_action(&arguments);
+    free(arguments.overrides.items);
     return code;
 }

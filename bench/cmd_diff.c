@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * bitsweep diff: is the content of two results files the same, bit for bit? */
 #include "../results/grouping.h"
-#include "cli.h"
+#include "options.h"
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
@@ -252,38 +252,19 @@ static void conclude(struct comparison *c)
     print_json(json);
 }
 
-static bool parse_options(int argc, char **argv, struct comparison *c, enum format *format, struct error *error)
-{
-    int files = 0;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--all") == 0) {
-            c->all = true;
-        } else if (strcmp(argv[i], "--format") == 0) {
-            if (++i == argc)
-                return fail(error, "--format needs a value");
-            if (!parse_format(argv[i], format, error))
-                return false;
-            if (*format == FORMAT_CSV)
-                return fail(error, "diff writes text or json, not csv");
-        } else if (argv[i][0] == '-') {
-            return fail(error, "unknown option %s", argv[i]);
-        } else if (files == 2) {
-            return fail(error, "two files, not also %s", argv[i]);
-        } else {
-            c->files[files++] = argv[i];
-        }
-    }
-    return files == 2 || fail(error, "two files are needed");
-}
-
 static int run_diff(int argc, char **argv)
 {
     struct comparison comparison = {0};
     struct results files[2] = {0};
     struct error error;
     enum format format = FORMAT_TEXT;
-    if (!parse_options(argc, argv, &comparison, &format, &error))
-        return usage_error(&cmd_diff, "%s", error.text);
+    const struct option options[] = {
+        {"--all", set_flag, &comparison.all}, {"--format", set_format_json, &format}, {0},
+    };
+    if (read_options(&cmd_diff, options, (struct operands){"file", 2, 2}, argc, argv) < 0)
+        return EXIT_USAGE;
+    comparison.files[0] = argv[1];
+    comparison.files[1] = argv[2];
     bool ok = load(&comparison, files, &error);
     if (ok) {
         comparison.list = format == FORMAT_JSON ? cJSON_CreateArray() : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * bitsweep list: the plugin tables and the keys of sweep files, as the program itself knows them. */
-#include "cli.h"
 #include "names.h"
+#include "options.h"
 #include "settings.h"
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -143,60 +143,36 @@ static void print_as_json(const struct group *only)
 
 /* ---- */
 
-struct arguments { const struct group *only; enum format format; };
-
-static bool read_kind(const char *word, const struct group **group, struct error *error)
+static const struct group *find_group(const char *word, struct error *error)
 {
     struct names names = {0};
+    const struct group *found = NULL;
     for (size_t i = 0; i < GROUPS; i++) {
         names_add(&names, groups[i].name);
         if (strcmp(word, groups[i].name) == 0)
-            *group = &groups[i];
+            found = &groups[i];
     }
-    if (!*group) {
+    if (!found) {
         char *suggestion = names_suggestion(&names, word), *valid = names_joined(&names);
         fail(error, "unknown kind '%s'%s; valid: %s", word, suggestion, valid);
         free(suggestion);
         free(valid);
     }
     names_free(&names);
-    return *group != NULL;
-}
-
-static bool read_format(const char *value, enum format *format, struct error *error)
-{
-    if (!value)
-        return fail(error, "--format needs a value: text or json");
-    return parse_format(value, format, error) &&
-           (*format != FORMAT_CSV || fail(error, "--format csv: valid here: text, json"));
-}
-
-static bool read_arguments(struct arguments *arguments, int argc, char **argv, struct error *error)
-{
-    for (int i = 1; i < argc; i++) {
-        bool good;
-        if (strcmp(argv[i], "--format") == 0)
-            good = read_format(i + 1 < argc ? argv[++i] : NULL, &arguments->format, error);
-        else if (strncmp(argv[i], "--format=", 9) == 0)
-            good = read_format(argv[i] + 9, &arguments->format, error);
-        else if (argv[i][0] == '-')
-            good = fail(error, "unknown option %s", argv[i]);
-        else if (arguments->only)
-            good = fail(error, "one kind at a time, not also %s", argv[i]);
-        else
-            good = read_kind(argv[i], &arguments->only, error);
-        if (!good)
-            return false;
-    }
-    return true;
+    return found;
 }
 
 static int run(int argc, char **argv)
 {
-    struct error error = {""};
-    struct arguments arguments = {0};
-    if (!read_arguments(&arguments, argc, argv, &error))
+    struct error error;
+    enum format format = FORMAT_TEXT;
+    const struct option options[] = {{"--format", set_format_json, &format}, {0}};
+    int count = read_options(&cmd_list, options, (struct operands){"kind", 0, 1}, argc, argv);
+    if (count < 0)
+        return EXIT_USAGE;
+    const struct group *only = count ? find_group(argv[1], &error) : NULL;
+    if (count && !only)
         return usage_error(&cmd_list, "%s", error.text);
-    (arguments.format == FORMAT_JSON ? print_as_json : print_text)(arguments.only);
+    (format == FORMAT_JSON ? print_as_json : print_text)(only);
     return EXIT_DONE;
 }

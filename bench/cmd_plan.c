@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * bitsweep plan: what a sweep would run, what is done of it, and what the rest costs. */
-#include "cli.h"
 #include "folder.h"
+#include "names.h"
+#include "options.h"
 #include "progress.h"
 #include "settings.h"
 #include "summary.h"
-#include "table.h"
 #include <cjson/cJSON.h>
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RESULTS "results"
-#define MAX_WORKERS 4096
 
 static int run(int argc, char **argv);
 
@@ -218,86 +216,9 @@ static void print_csv(const struct view *view)
     names_free(&keys);
 }
 
-/* ---- arguments ---- */
-
-struct arguments {
-    const char *sweep;
-    const char **overrides; /* argc fit */
-    size_t override_count;
-    int workers;
-    enum format format;
-};
-
-static bool set_override(struct arguments *arguments, const char *value, struct error *error)
-{
-    (void)error; /* plan_load checks them */
-    arguments->overrides[arguments->override_count++] = value;
-    return true;
-}
-
-static bool set_workers(struct arguments *arguments, const char *value, struct error *error)
-{
-    char *end;
-    long workers = strtol(value, &end, 10);
-    if (end == value || *end || workers < 1 || workers > MAX_WORKERS)
-        return fail(error, "-j %s: must be a whole number from 1 to %d", value, MAX_WORKERS);
-    arguments->workers = (int)workers;
-    return true;
-}
-
-static bool set_format(struct arguments *arguments, const char *value, struct error *error)
-{
-    return parse_format(value, &arguments->format, error);
-}
-
-static const struct option {
-    const char *name;
-    bool (*set)(struct arguments *, const char *value, struct error *);
-} options[] = {{"-s", set_override}, {"-j", set_workers}, {"--format", set_format}};
-
-/* What follows the option's name in the same word (-j2, --format=csv), "" if none; NULL: another option. */
-static const char *attached_value(const struct option *option, const char *word)
-{
-    size_t length = strlen(option->name);
-    if (strncmp(word, option->name, length) != 0)
-        return NULL;
-    bool is_long = option->name[1] == '-';
-    if (is_long && word[length] && word[length] != '=')
-        return NULL;
-    return word + length + (is_long && word[length]);
-}
-
-static bool read_option(struct arguments *arguments, int argc, char **argv, int *at, struct error *error)
-{
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        const char *value = attached_value(&options[i], argv[*at]);
-        if (!value)
-            continue;
-        if (!*value && *at + 1 == argc)
-            return fail(error, "%s needs a value", options[i].name);
-        return options[i].set(arguments, *value ? value : argv[++*at], error);
-    }
-    return fail(error, "unknown option %s", argv[*at]);
-}
-
-static bool read_arguments(struct arguments *arguments, int argc, char **argv, struct error *error)
-{
-    for (int i = 1; i < argc; i++) {
-        if (argv[i][0] == '-' && argv[i][1]) {
-            if (!read_option(arguments, argc, argv, &i, error))
-                return false;
-        } else if (arguments->sweep) {
-            return fail(error, "one sweep file at a time, not also %s", argv[i]);
-        } else {
-            arguments->sweep = argv[i];
-        }
-    }
-    return arguments->sweep || fail(error, "no sweep file given");
-}
-
 /* ---- */
 
-static void show(const struct plan *plan, const struct arguments *arguments)
+static void show(const struct plan *plan, int workers, enum format format)
 {
     static void (*const print[])(const struct view *) = {
         [FORMAT_TEXT] = print_text, [FORMAT_JSON] = print_as_json, [FORMAT_CSV] = print_csv,
@@ -309,8 +230,8 @@ static void show(const struct plan *plan, const struct arguments *arguments)
     char *folder = folder_path(RESULTS, plan);
     folder_scan(folder, plan, view.results);
     plan_estimate(plan, RESULTS, view.estimates);
-    add_up(&view, arguments->workers);
-    print[arguments->format](&view);
+    add_up(&view, workers);
+    print[format](&view);
     free(folder);
     free(view.results);
     free(view.estimates);
@@ -319,20 +240,15 @@ static void show(const struct plan *plan, const struct arguments *arguments)
 
 static int run(int argc, char **argv)
 {
-    struct error error = {""};
     struct plan plan;
-    cpu_set_t cores;
-    struct arguments arguments = {.overrides = xcalloc((size_t)argc, sizeof *arguments.overrides)};
-    arguments.workers = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
-    int code = EXIT_DONE;
-    if (!read_arguments(&arguments, argc, argv, &error)) {
-        code = usage_error(&cmd_plan, "%s", error.text);
-    } else if (!plan_load(arguments.sweep, arguments.overrides, arguments.override_count, &plan, &error)) {
-        code = input_error(&cmd_plan, &error);
-    } else {
-        show(&plan, &arguments);
-        plan_free(&plan);
-    }
-    free(arguments.overrides);
-    return code;
+    int workers = usable_cores();
+    enum format format = FORMAT_TEXT;
+    const struct option options[] = {
+        {"-j", set_workers, &workers}, {"--format", set_format_csv, &format}, {0},
+    };
+    if (!read_sweep(&cmd_plan, options, argc, argv, &plan))
+        return EXIT_USAGE;
+    show(&plan, workers, format);
+    plan_free(&plan);
+    return EXIT_DONE;
 }

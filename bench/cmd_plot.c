@@ -2,7 +2,7 @@
  * bitsweep plot: figures of a collected file. */
 #include "../plots/plots.h"
 #include "../results/store.h"
-#include "cli.h"
+#include "options.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static int run_plot(int argc, char **argv);
 const struct command cmd_plot = {
     .name = "plot",
     .arguments = "FILE.h5 [--out FOLDER] [--format pdf,png,svg] [--figure NAME,...] [--list]",
-    .summary = "draw the figures of a collected file",
+    .summary = "Draw the figures of a collected file.",
     .details = "Each figure is written in the formats asked for, and as a gnuplot script, which can be\n"
                "edited and run on its own. Prints the paths of the written files.\n\n"
                "  --out FOLDER    where to; default results/SWEEP/figures\n"
@@ -24,10 +24,7 @@ const struct command cmd_plot = {
     .run = run_plot,
 };
 
-struct request {
-    const char *file, *folder, *formats, *figures;
-    bool list;
-};
+struct request { const char *file, *folder, *formats, *figures; };
 
 #define MAX_FIGURES 64
 
@@ -167,28 +164,19 @@ static int plot_file(const struct request *request)
 static int run_plot(int argc, char **argv)
 {
     struct request request = {.formats = "pdf,png"};
-    const struct { const char *name; const char **value; } options[] = {
-        {"--out", &request.folder}, {"--format", &request.formats}, {"--figure", &request.figures}};
-    for (int i = 1; i < argc; i++) {
-        size_t o = 0, count = sizeof options / sizeof *options;
-        while (o < count && strcmp(argv[i], options[o].name) != 0)
-            o++;
-        if (o < count && i + 1 == argc)
-            return usage_error(&cmd_plot, "%s needs a value", argv[i]);
-        if (o < count)
-            *options[o].value = argv[++i];
-        else if (strcmp(argv[i], "--list") == 0)
-            request.list = true;
-        else if (argv[i][0] == '-')
-            return usage_error(&cmd_plot, "unknown option %s", argv[i]);
-        else if (request.file)
-            return usage_error(&cmd_plot, "one file at a time, not also %s", argv[i]);
-        else
-            request.file = argv[i];
-    }
-    if (request.list)
+    bool list = false;
+    const struct option options[] = {
+        {"--out", set_text, &request.folder},     {"--format", set_text, &request.formats},
+        {"--figure", set_text, &request.figures}, {"--list", set_flag, &list},
+        {0},
+    };
+    int count = read_options(&cmd_plot, options, (struct operands){"file", 0, 1}, argc, argv);
+    if (count < 0)
+        return EXIT_USAGE;
+    if (list)
         return list_figures();
-    if (!request.file)
-        return usage_error(&cmd_plot, "which collected file?");
+    if (count == 0)
+        return usage_error(&cmd_plot, "no file given");
+    request.file = argv[1];
     return plot_file(&request);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * `bitsweep reference`: cases of one linear layer that the HDQT authors' code has computed, against the same code paths that
  * training uses. METHODS 7. */
-#include "cli.h"
 #include "kernels/kernels.h"
+#include "options.h"
 #include "../methods/modes/integer.h"
 #include "../methods/quantisers/range.h"
 #include "../results/h5.h"
@@ -166,8 +166,8 @@ static bool agrees(struct reference *r, struct error *error)
 
 static int run(int argc, char **argv)
 {
-    if (argc != 2)
-        return usage_error(&cmd_reference, "expected one file");
+    if (read_options(&cmd_reference, (const struct option[]){{0}}, (struct operands){"file", 1, 1}, argc, argv) < 0)
+        return EXIT_USAGE;
     struct error error = {""};
     struct h5 *file = h5_open(argv[1], &error);
     if (!file)
@@ -199,6 +199,9 @@ const struct command cmd_reference = {
     .summary = "Check the integer products against cases computed by the HDQT authors' code.",
     .details = "Prints a line for each case that disagrees and a closing count; exit code 1 on disagreement.\n"
                "A case agrees when the forward codes are equal and y, dx and dw differ by at most 1e-5 of their largest magnitude.\n\n"
+               "The file: a group a case with data sets x (M x K), w (N x K), dy (M x N), the codes x_q and w_q, the results y (M x N),\n"
+               "dx (M x K), dw (N x K), and attributes M, N, K, bits, acc_bits (16 and more: no limit), block (the accumulator's tile),\n"
+               "hadamard (0 or 1), quantile. All rounding is to nearest; backward sums are limited whole.\n\n"
                "Example: bitsweep reference hdqt_linear_reference.h5",
     .run = run,
 };

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * bitsweep status: how a sweep stands, asked from any shell, whether it runs or not. */
-#include "cli.h"
+#include "options.h"
 #include "summary.h"
 #include <cjson/cJSON.h>
 #include <math.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +54,6 @@ static const struct slot *slot_of(const struct view *view, const struct run *run
 /* Without a runner that knows better: all that is left, shared among the cores. */
 static void estimate_left(struct view *view)
 {
-    cpu_set_t cores;
     double sum = 0;
     view->measured = true;
     for (size_t i = 0; i < view->plan->count; i++)
@@ -63,7 +61,7 @@ static void estimate_left(struct view *view)
             sum += view->estimates[i].seconds;
             view->measured = view->measured && view->estimates[i].measured;
         }
-    view->left = sum / (sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1);
+    view->left = sum / usable_cores();
 }
 
 static void look(struct view *view)
@@ -227,44 +225,6 @@ static void print_as_json(const struct view *view)
 
 /* ---- */
 
-struct arguments {
-    const char *sweep;
-    const char **overrides; /* argc fit */
-    size_t override_count;
-    enum format format;
-};
-
-static bool read_option(struct arguments *arguments, const char *name, const char *value, struct error *error)
-{
-    if (strcmp(name, "-s") == 0) {
-        arguments->overrides[arguments->override_count++] = value;
-        return (value && strchr(value, '=')) || fail(error, "-s %s: must be KEY=VALUE", value ? value : "");
-    }
-    if (strcmp(name, "--format") == 0) {
-        if (!value)
-            return fail(error, "--format needs a value: text or json");
-        return parse_format(value, &arguments->format, error) &&
-               (arguments->format != FORMAT_CSV || fail(error, "--format csv: valid here: text, json"));
-    }
-    return fail(error, "unknown option %s", name);
-}
-
-static bool read_arguments(struct arguments *arguments, int argc, char **argv, struct error *error)
-{
-    for (int i = 1; i < argc; i++) {
-        if (argv[i][0] == '-' && argv[i][1]) {
-            if (!read_option(arguments, argv[i], i + 1 < argc ? argv[i + 1] : NULL, error))
-                return false;
-            i++;
-        } else if (arguments->sweep) {
-            return fail(error, "one sweep file at a time, not also %s", argv[i]);
-        } else {
-            arguments->sweep = argv[i];
-        }
-    }
-    return arguments->sweep || fail(error, "no sweep file given");
-}
-
 static void show(const struct plan *plan, enum format format)
 {
     static void (*const print[])(const struct view *) = {
@@ -285,18 +245,12 @@ static void show(const struct plan *plan, enum format format)
 
 static int run(int argc, char **argv)
 {
-    struct error error = {""};
     struct plan plan;
-    struct arguments arguments = {.overrides = xcalloc((size_t)argc, sizeof *arguments.overrides)};
-    int code = EXIT_DONE;
-    if (!read_arguments(&arguments, argc, argv, &error)) {
-        code = usage_error(&cmd_status, "%s", error.text);
-    } else if (!plan_load(arguments.sweep, arguments.overrides, arguments.override_count, &plan, &error)) {
-        code = input_error(&cmd_status, &error);
-    } else {
-        show(&plan, arguments.format);
-        plan_free(&plan);
-    }
-    free(arguments.overrides);
-    return code;
+    enum format format = FORMAT_TEXT;
+    const struct option options[] = {{"--format", set_format_json, &format}, {0}};
+    if (!read_sweep(&cmd_status, options, argc, argv, &plan))
+        return EXIT_USAGE;
+    show(&plan, format);
+    plan_free(&plan);
+    return EXIT_DONE;
 }

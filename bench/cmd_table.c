@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * bitsweep table: means over seeds, or a row for each run. */
+#include "options.h"
 #include "table.h"
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -48,81 +49,9 @@ char *metric_text(const struct metric *metric, double value)
     return xstrdup(number);
 }
 
-void print_csv_real(double value, bool last)
-{
-    char number[40] = "";
-    if (!isnan(value))
-        shortest_real(value, number, sizeof number);
-    print_csv_field(number, last);
-}
+/* ---- columns ----------------------------------------------------------------------------- */
 
-cJSON *json_real(double value)
-{
-    char number[40];
-    if (!isfinite(value))
-        return cJSON_CreateNull();
-    shortest_real(value, number, sizeof number);
-    return cJSON_CreateRaw(number);
-}
-
-cJSON *json_setting(const char *text)
-{
-    char *end;
-    if (!text)
-        return cJSON_CreateNull();
-    double value = strtod(text, &end);
-    bool number = *text && *end == '\0' && strspn(text, "+-.0123456789eE") == strlen(text);
-    return number ? json_real(value) : cJSON_CreateString(text);
-}
-
-/* ---- options ----------------------------------------------------------------------------- */
-
-enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_CSV, OUTPUT_LATEX, OUTPUTS };
-static const char *const output_names[OUTPUTS] = {"text", "json", "csv", "latex"};
-
-struct options { const char *file, *by, *metric; bool per_run; enum output output; };
-
-static bool parse_output(const char *text, enum output *output, struct error *error)
-{
-    for (int i = 0; i < OUTPUTS; i++)
-        if (strcmp(text, output_names[i]) == 0) {
-            *output = (enum output)i;
-            return true;
-        }
-    return fail(error, "unknown format '%s'; valid: text, json, csv, latex", text);
-}
-
-static bool parse_options(int argc, char **argv, struct options *options, struct error *error)
-{
-    const char *format = "text";
-    const struct { const char *name, **value; } valued[] = {
-        {"--by", &options->by}, {"--metric", &options->metric}, {"--format", &format},
-    };
-    *options = (struct options){0};
-    for (int i = 1; i < argc; i++) {
-        size_t v = 0, count = sizeof valued / sizeof *valued;
-        while (v < count && strcmp(argv[i], valued[v].name) != 0)
-            v++;
-        if (v < count) {
-            if (i + 1 == argc)
-                return fail(error, "%s needs a value", argv[i]);
-            *valued[v].value = argv[++i];
-        } else if (strcmp(argv[i], "--per-run") == 0) {
-            options->per_run = true;
-        } else if (argv[i][0] == '-') {
-            return fail(error, "unknown option %s", argv[i]);
-        } else if (options->file) {
-            return fail(error, "one file at a time, not also %s", argv[i]);
-        } else {
-            options->file = argv[i];
-        }
-    }
-    if (!options->file)
-        return fail(error, "no file given");
-    if (options->per_run && options->by)
-        return fail(error, "--by groups runs, --per-run does not: give one of them");
-    return parse_output(format, &options->output, error);
-}
+struct request { const char *file, *by, *metric; bool per_run; enum format format; };
 
 /* Calls add for every part of a list separated by commas, until it fails. */
 static bool each_part(char *list, bool (*add)(struct table *, const char *part, struct error *),
@@ -297,51 +226,59 @@ static void warn_of_mixture(const struct table *table)
     names_free(&shown);
 }
 
-static void print_grid(const struct table *table, struct grid grid, const struct options *options)
+static void print_grid(const struct table *table, struct grid grid, const struct request *request)
 {
-    if (options->output == OUTPUT_LATEX)
+    if (request->format == FORMAT_LATEX)
         grid_print_latex(&grid);
     else
-        print_text(table, &grid, options->file);
+        print_text(table, &grid, request->file);
     grid_free(&grid);
 }
 
-static void print_table(const struct table *table, const struct options *options)
+static void print_table(const struct table *table, const struct request *request)
 {
     struct groups groups = group_runs(&table->results, &table->keys);
-    if (!options->per_run)
+    if (!request->per_run)
         warn_of_mixture(table);
-    if (options->output == OUTPUT_JSON) {
+    if (request->format == FORMAT_JSON) {
         cJSON *json = cJSON_CreateObject();
-        cJSON_AddItemToObject(json, options->per_run ? "runs" : "rows",
-                              options->per_run ? json_runs(table) : json_groups(table, &groups));
+        cJSON_AddItemToObject(json, request->per_run ? "runs" : "rows",
+                              request->per_run ? json_runs(table) : json_groups(table, &groups));
         cJSON_AddItemToObject(json, "skipped", json_skipped(&table->results));
         print_json(json);
-    } else if (options->output == OUTPUT_CSV) {
-        if (options->per_run)
+    } else if (request->format == FORMAT_CSV) {
+        if (request->per_run)
             print_runs_csv(table);
         else
             print_groups_csv(table, &groups);
     } else {
-        print_grid(table, options->per_run ? run_grid(table) : group_grid(table, &groups), options);
+        print_grid(table, request->per_run ? run_grid(table) : group_grid(table, &groups), request);
     }
     groups_free(&groups);
 }
 
 static int run_table(int argc, char **argv)
 {
-    struct options options;
+    struct request request = {0};
     struct table table = {0};
     struct error error;
-    if (!parse_options(argc, argv, &options, &error))
-        return usage_error(&cmd_table, "%s", error.text);
-    if (!results_load(options.file, &table.results, &error))
+    const struct option options[] = {
+        {"--per-run", set_flag, &request.per_run}, {"--by", set_text, &request.by},
+        {"--metric", set_text, &request.metric},   {"--format", set_format_latex, &request.format},
+        {0},
+    };
+    if (read_options(&cmd_table, options, (struct operands){"file", 1, 1}, argc, argv) < 0)
+        return EXIT_USAGE;
+    if (request.per_run && request.by)
+        return usage_error(&cmd_table, "--by groups runs, --per-run does not: give one of them");
+    request.file = argv[1];
+    if (!results_load(request.file, &table.results, &error))
         return input_error(&cmd_table, &error);
-    char *by = options.by ? xstrdup(options.by) : NULL;
-    char *metrics = options.metric ? xstrdup(options.metric) : NULL;
+    char *by = request.by ? xstrdup(request.by) : NULL;
+    char *metrics = request.metric ? xstrdup(request.metric) : NULL;
     bool ok = choose_columns(&table, by, metrics, &error);
     if (ok)
-        print_table(&table, &options);
+        print_table(&table, &request);
     names_free(&table.keys);
     names_free(&table.varying);
     names_free(&table.constant);

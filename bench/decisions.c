@@ -123,7 +123,8 @@ void allocator_record(struct allocator *a, struct record *record)
         budget[i] = a->allocation.budget;
     record_put(record, "/reallocation/step", RECORD_I64, 1, rows, log->step, "", "step before which it was decided");
     record_put(record, "/reallocation/bits", RECORD_F32, 2, cells, log->bits, "bit", "width of each tensor from then on");
-    record_put(record, "/reallocation/trace", RECORD_F64, 2, cells, log->trace, "", "trace of the empirical Fisher T");
+    record_put(record, "/reallocation/trace", RECORD_F64, 2, cells, log->trace, "", a->net->mode->integer ? "trace of the empirical Fisher T, from gradients that quantised products gave"
+                                      : "trace of the empirical Fisher T");
     record_put(record, "/reallocation/range", RECORD_F64, 2, cells, log->limit, "", "largest magnitude that the quantiser represents");
     record_put(record, "/reallocation/signed", RECORD_I8, 2, cells, log->is_signed, "", "1: signed codes");
     record_put(record, "/reallocation/cost", RECORD_F64, 1, rows, log->cost, "bit", "cost of the widths (mean bits)");
@@ -132,7 +133,7 @@ void allocator_record(struct allocator *a, struct record *record)
     record_put(record, "/reallocation/omega_uniform", RECORD_F64, 1, rows, log->omega_uniform, "", "Omega of the uniform widths at the same budget and state");
     record_put(record, "/reallocation/solver", RECORD_TEXT, 1, rows, log->solver, "", "who solved");
     record_put(record, "/reallocation/optimal", RECORD_I8, 1, rows, log->optimal, "", "1: proven optimal");
-    record_put(record, "/timing/reallocation_microseconds", RECORD_F64, 1, rows, log->microseconds, "us", "time of each decision");
+    record_put(record, "/timing/reallocation_microseconds", RECORD_F64, 1, rows, log->microseconds, "µs", "time of each decision");
     record_real(record, "/costs/budget", a->allocation.budget, "bit", "budget asked for");
     record_real(record, "/costs/budget_miss", fmax(0, cost_in_force(a) - a->allocation.budget), "bit",
                 "final cost above the budget, 0 if met");

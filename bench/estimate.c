@@ -12,9 +12,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Assumed, not measured: multiply-accumulates a second on one core, all three products together. */
+/* Assumed until runs of the same kind have finished: multiply-accumulates a second on one core, all three products together, as
+ * a Zen 4 core trains dense networks (docs/performance.md); older cores take two to four times as long. */
 static const struct { const char *mode; double macs_per_second; } assumed_rates[] = {
-    {"fp", 10e9}, {"fqt", 10e9}, {"hfqt", 8e9},
+    {"fp", 35e9}, {"fqt", 60e9}, {"hfqt", 50e9},
 };
 #define ASSUMED_RATE 5e9       /* of a mode that is in no row */
 #define ASSUMED_START 1.0      /* seconds: reading the data, evaluation, writing */

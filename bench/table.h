@@ -18,11 +18,6 @@ struct table {
 };
 
 char *metric_text(const struct metric *, double value); /* free() it */
-/* The exact number as a CSV field; empty if it is NAN. */
-void print_csv_real(double value, bool last);
-struct cJSON *json_real(double value); /* exact; null if it is not finite */
-/* A setting is a number in JSON if its text is one, null if it is NULL. */
-struct cJSON *json_setting(const char *text);
 
 /* table_groups.c */
 struct grid group_grid(const struct table *, const struct groups *);

@@ -16,12 +16,12 @@
 #define PROGRESS_SECONDS 0.2
 
 enum curve { TRAIN_LOSS, TRAIN_ACCURACY, VALIDATION_LOSS, VALIDATION_ACCURACY, LEARNING_RATE, CURVES };
-static const struct { const char *path, *meaning; } curves[CURVES] = {
-    {"/curves/train_loss", "mean cross entropy over the epoch's training batches"},
-    {"/curves/train_accuracy", "accuracy over the epoch's training batches"},
-    {"/curves/validation_loss", "mean cross entropy of the validation part after the epoch"},
-    {"/curves/validation_accuracy", "accuracy on the validation part after the epoch"},
-    {"/curves/learning_rate", "learning rate of the epoch's last step"},
+static const struct { const char *path, *unit, *meaning; } curves[CURVES] = {
+    {"/curves/train_loss", "nat", "mean cross entropy over the epoch's training batches"},
+    {"/curves/train_accuracy", "fraction", "accuracy over the epoch's training batches"},
+    {"/curves/validation_loss", "nat", "mean cross entropy of the validation part after the epoch"},
+    {"/curves/validation_accuracy", "fraction", "accuracy on the validation part after the epoch"},
+    {"/curves/learning_rate", "", "learning rate of the epoch's last step"},
 };
 
 struct score { double loss, accuracy; }; /* NaN without samples */
@@ -203,7 +203,7 @@ static void record_score(struct record *record, const char *part, struct score s
     record_real(record, loss, score.loss, "nat", meaning);
     free(meaning);
     meaning = format_text("share of the %s part classified rightly, after the last epoch", part);
-    record_real(record, accuracy, score.accuracy, "", meaning);
+    record_real(record, accuracy, score.accuracy, "fraction", meaning);
     free(meaning);
     free(loss);
     free(accuracy);
@@ -230,7 +230,7 @@ static void record_curves(const struct trainer *t, struct record *record)
     size_t epochs = (size_t)t->epoch + (t->diverged ? 1 : 0);
     for (int c = 0; c < CURVES; c++)
         if (t->split.validation_count || (c != VALIDATION_LOSS && c != VALIDATION_ACCURACY))
-            record_put(record, curves[c].path, RECORD_F64, 1, &epochs, t->curve[c], "", curves[c].meaning);
+            record_put(record, curves[c].path, RECORD_F64, 1, &epochs, t->curve[c], curves[c].unit, curves[c].meaning);
 }
 
 /* The FP32 reference's weights serve `init: float`. */
@@ -255,6 +255,9 @@ static void record_weights(const struct trainer *t, struct record *record)
 
 static void record_run(struct trainer *t, struct record *record)
 {
+    struct score test = {NAN, NAN};
+    if (!t->diverged)
+        test = evaluate(t, &t->dataset.test, NULL, t->dataset.test.count);
     record_dataset(t, record);
     record_curves(t, record);
     allocator_record(&t->allocator, record);
@@ -276,7 +279,7 @@ static void record_run(struct trainer *t, struct record *record)
     if (t->split.validation_count)
         record_score(record, "validation", (struct score){t->curve[VALIDATION_LOSS][t->epochs - 1],
                                                           t->curve[VALIDATION_ACCURACY][t->epochs - 1]});
-    record_score(record, "test", evaluate(t, &t->dataset.test, NULL, t->dataset.test.count));
+    record_score(record, "test", test);
     if (!t->net.quantiser)
         record_weights(t, record);
     record_text(record, "/status", "done", "how the run ended");

@@ -13,20 +13,11 @@
 
 static bool has_range(const struct param *param) { return param->max > param->min; }
 
-/* Bounds are read by people: 1000000 rather than 1e+06. */
-static void bound_text(double value, char *buffer, size_t size)
-{
-    if (floor(value) == value && fabs(value) < 1e15)
-        snprintf(buffer, size, "%.0f", value);
-    else
-        shortest_real(value, buffer, size);
-}
-
 static char *range_phrase(const struct param *param, const char *format)
 {
     char lowest[32], highest[32];
-    bound_text(param->min, lowest, sizeof lowest);
-    bound_text(param->max, highest, sizeof highest);
+    shortest_real(param->min, lowest, sizeof lowest);
+    shortest_real(param->max, highest, sizeof highest);
     char *range = format_text("from %s to %s", lowest, highest), *text;
     text = format_text("%s %s%s", format, range,
                        param->type == PARAM_DIMS ? " joined by '-', like 512-256" : "");
@@ -134,12 +125,17 @@ static char *parse_dims(const struct param *param, const char *text, const char 
 {
     char *canonical = xstrdup("");
     *problem = ", not whole numbers joined by '-'";
+    size_t count = 0;
     for (const char *rest = text;; rest++) {
         size_t digits = strspn(rest, "0123456789");
         double value = strtod(rest, NULL);
         bool good = digits > 0 && digits < 10 && (rest[digits] == '\0' || rest[digits] == '-');
         if (good && !in_range(param, value)) {
             *problem = ", a number of which is out of range";
+            good = false;
+        }
+        if (good && ++count > MAX_DIMS) {
+            *problem = ", more than 63 numbers";
             good = false;
         }
         if (!good) {

@@ -39,10 +39,11 @@ criterion() {
     [ "$1" -gt 0 ] || bad "no test ran"
 }
 
-# tool_logs NAME PATTERN: fails when a tool wrote anything.
+# tool_logs NAME PREFIX: fails when a tool wrote anything but that it could not stop a thread to look for leaks.
 tool_logs() {
-    if find "$work" -name "$2" -size +0 | grep -q .; then
-        find "$work" -name "$2" -size +0 -exec head -n 40 {} \;
+    find "$work" -name "$2*" -exec cat {} + | grep -v 'was not suspended. False leaks are possible' >"$work/findings"
+    if [ -s "$work/findings" ]; then
+        head -n 80 "$work/findings"
         bad "$1"
     else
         ok "$1"
@@ -64,9 +65,11 @@ fi
 
 step "sanitizers"
 if build "sanitized build" CC=gcc BUILD=build/sanitized SANITIZE=1 build/sanitized/bitsweep build/sanitized/tests/run; then
-    ASAN_OPTIONS=log_path=$work/asan:detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=log_path=$work/ubsan:print_stacktrace=1 \
-        criterion build/sanitized/tests/run build/sanitized/bitsweep
-    tool_logs "no sanitizer finding" '[au][sb]san.*'
+    export LSAN_OPTIONS="suppressions=$PWD/tests/leaks.supp:print_suppressions=0"
+    export ASAN_OPTIONS="log_path=$work/sanitizer.address:detect_leaks=1:allocator_may_return_null=1"
+    export UBSAN_OPTIONS="log_path=$work/sanitizer.undefined:print_stacktrace=1"
+    criterion build/sanitized/tests/run build/sanitized/bitsweep
+    tool_logs "no sanitizer finding" 'sanitizer.'
 fi
 
 step "clang"
@@ -80,10 +83,10 @@ if command -v valgrind >/dev/null && [ -x build/bitsweep ]; then
     for verb in plan run collect; do
         # shellcheck disable=SC2086
         (cd "$work" && valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --log-file="$work/valgrind.$verb.%p" \
-            "$OLDPWD/build/bitsweep" $verb "$OLDPWD/bench/sweeps/smoke.yaml" $small) >"$work/valgrind-out.$verb" 2>&1 \
-            || { tail -n 20 "$work/valgrind-out.$verb"; bad "bitsweep $verb under valgrind"; }
+            "$OLDPWD/build/bitsweep" $verb "$OLDPWD/bench/sweeps/smoke.yaml" $small) >"$work/output.valgrind.$verb" 2>&1 \
+            || { tail -n 20 "$work/output.valgrind.$verb"; bad "bitsweep $verb under valgrind"; }
     done
-    tool_logs "no valgrind finding in plan, run, collect" 'valgrind.[a-z]*.[0-9]*'
+    tool_logs "no valgrind finding in plan, run, collect" 'valgrind.'
 fi
 
 skipped=$(wc -l <"$BITSWEEP_SKIP_LOG")

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "support.h"
+#include "../bench/plan.h"
 #include "../bench/settings.h"
 #include <criterion/criterion.h>
 #include <ftw.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,4 +87,41 @@ char *write_file(const char *folder, const char *name, const char *text)
     if (!file || fputs(text, file) < 0 || fclose(file) != 0)
         die("cannot write %s", path);
     return path;
+}
+
+char *file_in(const char *folder, const char *name) { return format_text("%s/%s", folder, name); }
+
+char *read_bytes(const char *path, size_t *size)
+{
+    char *bytes = NULL;
+    FILE *file = fopen(path, "rb");
+    cr_assert_not_null(file, "%s is not there", path);
+    *size = 0;
+    for (size_t got = 1; got > 0; *size += got) {
+        bytes = xrealloc(bytes, *size + 65537);
+        got = fread(bytes + *size, 1, 65536, file);
+    }
+    bytes[*size] = '\0';
+    fclose(file);
+    return bytes;
+}
+
+void expect_near(double value, double expected)
+{
+    cr_assert_lt(fabs(value - expected), 1e-6 * fmax(1, fabs(expected)), "%.9g, not %.9g", value, expected);
+}
+
+struct plan plan_of(const char *text, const char *const *options)
+{
+    struct plan plan;
+    struct error error;
+    size_t count = 0;
+    while (options && options[count])
+        count++;
+    char *folder = temporary_folder(), *path = write_file(folder, "tested.sweep.yaml", text);
+    bool good = plan_load(path, options, count, &plan, &error);
+    free(path);
+    remove_folder(folder);
+    cr_assert(good, "%s\nfrom:\n%s", error.text, text);
+    return plan;
 }

@@ -21,4 +21,16 @@ struct settings make_settings(const char *first, ...) __attribute__((sentinel));
 
 /* Writes a text file in the folder; returns its path, free() it. */
 char *write_file(const char *folder, const char *name, const char *text);
+/* FOLDER/NAME, free() it. */
+char *file_in(const char *folder, const char *name);
+/* A file's bytes with a '\0' behind them, free() them; the test fails when it cannot be read. */
+char *read_bytes(const char *path, size_t *size);
+
+/* Equal to six digits. */
+void expect_near(double value, double expected);
+
+struct plan; /* bench/plan.h */
+/* The plan of a sweep called "tested.sweep" with this text and options up to a NULL (or NULL: none). */
+struct plan plan_of(const char *text, const char *const *options);
+#define OPTIONS(...) (const char *const[]){__VA_ARGS__, NULL}
 #endif

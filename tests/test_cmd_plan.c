@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Estimates of time and disk, and the verbs plan and list. */
-#include "../bench/cli.h"
 #include "../bench/folder.h"
 #include "../results/store.h"
 #include "support.h"
+#include "verbs.h"
 #include <cjson/cJSON.h>
 #include <criterion/criterion.h>
 #include <math.h>
@@ -12,27 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct command cmd_plan, cmd_list;
+extern const struct command cmd_plan, cmd_list, cmd_run, cmd_status, cmd_collect, cmd_reference, cmd_bench;
 
 #define HEAD "dataset: synthetic\n"
-#define OPTIONS(...) (const char *const[]){__VA_ARGS__, NULL}
-
-/* The plan of a sweep called "shown", with options up to a NULL. */
-static struct plan plan_of(const char *text, const char *const *options)
-{
-    struct plan plan;
-    struct error error;
-    size_t count = 0;
-    while (options && options[count])
-        count++;
-    char *folder = temporary_folder(), *path = write_file(folder, "shown.yaml", text);
-    bool good = plan_load(path, options, count, &plan, &error);
-    free(path);
-    remove_folder(folder);
-    cr_assert(good, "%s\nfrom:\n%s", error.text, text);
-    return plan;
-}
-
 /* ---- estimates ---- */
 
 /* Writes a run file as the runner would: settings, status and times. */
@@ -116,28 +98,6 @@ Test(estimate, learns_from_finished_runs)
 
 /* ---- the verbs ---- */
 
-/* Standard output of a verb, in the current folder; the arguments end with NULL. */
-static char *output_of(const struct command *command, const char *const *arguments)
-{
-    char *argv[8] = {(char *)command->name}, *text = xcalloc(1, 1 << 18);
-    int argc = 1;
-    for (; arguments[argc - 1]; argc++)
-        argv[argc] = (char *)arguments[argc - 1];
-    fflush(stdout);
-    int kept = dup(STDOUT_FILENO);
-    FILE *file = tmpfile();
-    cr_assert(file && dup2(fileno(file), STDOUT_FILENO) >= 0);
-    int code = command->run(argc, argv);
-    fflush(stdout);
-    dup2(kept, STDOUT_FILENO);
-    close(kept);
-    rewind(file);
-    cr_assert_gt(fread(text, 1, (1 << 18) - 1, file), 0);
-    fclose(file);
-    cr_expect_eq(code, EXIT_DONE);
-    return text;
-}
-
 static double total(const cJSON *root, const char *name)
 {
     const cJSON *number = cJSON_GetObjectItem(cJSON_GetObjectItem(root, "totals"), name);
@@ -158,7 +118,7 @@ static char *enter_shown_folder(void)
     cr_assert(folder_create(folder, &error), "%s", error.text);
     write_run(folder, &plan.runs[0], "done", 3.0);
     write_run(folder, &plan.runs[1], "diverged", 3.0);
-    free(write_file(home, "shown.yaml", SHOWN));
+    free(write_file(home, "tested.sweep.yaml", SHOWN));
     free(folder);
     plan_free(&plan);
     return home;
@@ -167,7 +127,7 @@ static char *enter_shown_folder(void)
 Test(verbs, plan_json)
 {
     char *home = enter_shown_folder(),
-         *text = output_of(&cmd_plan, OPTIONS("shown.yaml", "--format", "json", "-j", "1"));
+         *text = output_of(&cmd_plan, "tested.sweep.yaml --format json -j 1");
     static const struct { const char *name; double value; } totals[] = {
         {"runs", 6},  {"done", 1},  {"failed", 1},  {"skipped", 1},
         {"to_do", 3}, {"stale", 1}, {"workers", 1}, {"measured", 0},
@@ -195,15 +155,15 @@ Test(verbs, plan_json)
 
 Test(verbs, plan_csv_and_text)
 {
-    char *home = enter_shown_folder(), *text = output_of(&cmd_plan, OPTIONS("shown.yaml", "--format=csv"));
+    char *home = enter_shown_folder(), *text = output_of(&cmd_plan, "tested.sweep.yaml --format=csv");
     size_t lines = 0;
     for (const char *c = text; *c; c++)
         lines += *c == '\n';
     cr_expect_eq(lines, 7);
     cr_expect_eq(strncmp(text, "id,status,skip,depends,stale,seconds,measured,bytes,", 52), 0, "%s", text);
     free(text);
-    text = output_of(&cmd_plan, OPTIONS("shown.yaml", "-sseed=[1, 2]"));
-    cr_expect(strstr(text, "\nshown: 12 runs: 1 done, 1 failed, 8 to do, 2 skipped\n"), "%s", text);
+    text = output_of(&cmd_plan, "-sseed=[1,2] -- tested.sweep.yaml");
+    cr_expect(strstr(text, "\ntested.sweep: 12 runs: 1 done, 1 failed, 8 to do, 2 skipped\n"), "%s", text);
     cr_expect(strstr(text, "1 finished run was made by another git commit"), "%s", text);
     free(text);
     remove_folder(home);
@@ -212,7 +172,7 @@ Test(verbs, plan_csv_and_text)
 /* What `list` says is what the tables hold. */
 Test(verbs, list_json)
 {
-    char *text = output_of(&cmd_list, OPTIONS("--format", "json"));
+    char *text = output_of(&cmd_list, "--format json");
     cJSON *root = cJSON_Parse(text);
     const struct plug *plug;
     cr_assert_not_null(root);
@@ -232,7 +192,7 @@ Test(verbs, list_json)
     }
     cJSON_Delete(root);
     free(text);
-    text = output_of(&cmd_list, OPTIONS("allocators"));
+    text = output_of(&cmd_list, "allocators");
     cr_expect(strstr(text, "qbitopt: ") && strstr(text, "budget, must be given  (real: a number from 1 to "
                                                         "32)"),
               "%s", text);
@@ -241,24 +201,29 @@ Test(verbs, list_json)
 
 Test(verbs, refuse_bad_usage)
 {
-    static const struct { const struct command *command; const char *arguments[4]; } rows[] = {
-        {&cmd_plan, {0}},
-        {&cmd_plan, {"a.yaml", "b.yaml"}},
-        {&cmd_plan, {"a.yaml", "-j", "0"}},
-        {&cmd_plan, {"a.yaml", "-s"}},
-        {&cmd_plan, {"a.yaml", "--format", "xml"}},
-        {&cmd_plan, {"--formats", "csv"}},
-        {&cmd_plan, {"/nowhere/a.yaml"}},
-        {&cmd_list, {"plugins"}},
-        {&cmd_list, {"modes", "models"}},
-        {&cmd_list, {"--format", "csv"}},
-        {&cmd_list, {"--format"}},
+    static const struct { const struct command *command; const char *arguments, *words; } rows[] = {
+        {&cmd_plan, "", "no sweep file given"},
+        {&cmd_plan, "a.yaml b.yaml", "one sweep file at a time, not also b.yaml"},
+        {&cmd_plan, "a.yaml -j 0", "-j 0: must be a whole number from 1 to 4096"},
+        {&cmd_plan, "a.yaml -j2x", "-j 2x: must be a whole number"},
+        {&cmd_plan, "a.yaml -s", "-s needs a value"},
+        {&cmd_plan, "a.yaml --format=", "--format needs a value"},
+        {&cmd_plan, "a.yaml --format xml", "unknown format 'xml'; valid: text, json, csv\n"},
+        {&cmd_plan, "--formats csv",
+         "unknown option --formats; did you mean '--format'; valid: -s, -j, --format, --help"},
+        {&cmd_plan, "-- -j 2", "one sweep file at a time, not also 2"},
+        {&cmd_plan, "/nowhere/a.yaml", "/nowhere/a.yaml: No such file"},
+        {&cmd_run, "a.yaml --quiet=yes", "--quiet takes no value"},
+        {&cmd_run, "a.yaml --timeout 3", "--timeout 3: must be a positive number and s, m, h or d"},
+        {&cmd_run, "a.yaml --redo all", "--redo all: valid: stale"},
+        {&cmd_status, "a.yaml --format csv", "unknown format 'csv'; valid: text, json\n"},
+        {&cmd_collect, "a.yaml -j 2", "unknown option -j; valid: -s, --help"},
+        {&cmd_list, "plugins", "unknown kind 'plugins'; valid: settings, datasets"},
+        {&cmd_list, "modes models", "one kind at a time, not also models"},
+        {&cmd_list, "--format", "--format needs a value"},
+        {&cmd_reference, "", "no file given"},
+        {&cmd_bench, "gemv", "unknown part 'gemv'; valid: gemm"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char *argv[6] = {(char *)rows[i].command->name};
-        int argc = 1;
-        for (; rows[i].arguments[argc - 1]; argc++)
-            argv[argc] = (char *)rows[i].arguments[argc - 1];
-        cr_expect_eq(rows[i].command->run(argc, argv), EXIT_USAGE, "row %zu", i);
-    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        expect_trouble(rows[i].command, rows[i].arguments, EXIT_USAGE, rows[i].words);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Bad sweep files, each with the place and the sentence that its error must have; damaged files; values. */
+#include "../bench/cli.h"
 #include "../bench/names.h"
 #include "../bench/plan.h"
 #include "../bench/settings.h"
@@ -228,6 +229,7 @@ Test(values, canonical_spellings)
         {"budget", "4.0", "4"}, {"budget", "4", "4"}, {"budget", "4e0", "4"}, {"budget", "+4.000", "4"},
         {"budget", "0.4e1", "4"}, {"budget", "2.50", "2.5"}, {"budget", "25e-1", "2.5"},
         {"weight_decay", "0.00001", "1e-05"}, {"weight_decay", "1e-5", "1e-05"},
+        {"lr", "10", "10"}, {"lr", "1e1", "10"}, {"lr", "1000", "1000"}, {"lr", "1e3", "1000"},
         {"weight_decay", "-0.0", "0"}, {"lr", ".1", "0.1"}, {"lr", "0.1000000000000000055", "0.1"},
         {"seed", "007", "7"}, {"seed", "1e3", "1000"}, {"seed", "123456789", "123456789"},
         {"hidden", "0128-064", "128-64"}, {"hidden", "64", "64"}, {"milestones", "none", "none"},
@@ -242,6 +244,21 @@ Test(values, canonical_spellings)
                   error.text);
         cr_expect_str_eq(canonical, rows[i].canonical);
         free(canonical);
+    }
+}
+
+/* Each reads back as the same number; whole ones are read by people. */
+Test(values, numbers_as_text)
+{
+    static const struct { double value; const char *text; } rows[] = {
+        {0, "0"}, {10, "10"}, {-3, "-3"}, {9011200, "9011200"}, {1e14, "100000000000000"}, {1e15, "1e+15"},
+        {0.1, "0.1"}, {2.5, "2.5"}, {1e-5, "1e-05"}, {1234567.5, "1234567.5"}, {1.0 / 3, "0.3333333333333333"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[32];
+        shortest_real(rows[i].value, text, sizeof text);
+        cr_expect_str_eq(text, rows[i].text);
+        cr_expect_eq(strtod(text, NULL), rows[i].value);
     }
 }
 

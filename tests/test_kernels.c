@@ -205,6 +205,41 @@ Test(quantise, dequantise_all_codes)
             }
 }
 
+Test(quantise, learned_range_everywhere)
+{
+    for (int round = 0; round < 60; round++) {
+        size_t n = 16 * (1 + draw_below(200));
+        float *x = xmalloc(n * sizeof *x), *grad = xmalloc(n * sizeof *grad), *given = xmalloc(n * sizeof *given),
+              scale = 0.03f + (float)draw_below(100) / 100;
+        int hi = 1 + (int)draw_below(255), lo = round % 2 ? -(int)draw_below(129) : 0;
+        double inside = 0, above = 0, below = 0, size = 0;
+        for (size_t i = 0; i < n; i++) {
+            x[i] = draw_below(8) ? scale * (float)(hi + 2) * draw_real() : scale * (float)(draw_below(2) ? hi : lo);
+            given[i] = draw_real();
+            float v = x[i] / scale;
+            above += v >= (float)hi ? given[i] : 0;
+            below += v <= (float)lo ? given[i] : 0;
+            inside += v > (float)lo && v < (float)hi ? given[i] * (nearbyint((double)v) - (double)v) : 0;
+            size += fabs(given[i]);
+        }
+        struct learned_range_sums first = {0}, sums;
+        for (EACH_ISA(k)) {
+            memcpy(grad, given, n * sizeof *grad);
+            k->learned_range(x, grad, n, scale, lo, hi, &sums);
+            cr_assert(fabs(sums.inside - inside) < 1e-5 * size && fabs(sums.above - above) < 1e-5 * size &&
+                          fabs(sums.below - below) < 1e-5 * size, "%s", k->isa);
+            if (k == kernels_at(0))
+                first = sums;
+            cr_assert(memcmp(&first, &sums, sizeof sums) == 0, "%s differs from scalar", k->isa);
+            for (size_t i = 0; i < n; i++) {
+                float v = x[i] / scale;
+                cr_assert_eq(grad[i], v > (float)lo && v < (float)hi ? given[i] : 0, "%s", k->isa);
+            }
+        }
+        free(x), free(grad), free(given);
+    }
+}
+
 Test(quantise, max_abs_everywhere)
 {
     float x[303];

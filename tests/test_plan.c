@@ -8,24 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Loads a sweep from its text, with options up to a NULL. */
-static struct plan plan_of(const char *text, const char *const *options)
-{
-    struct plan plan;
-    struct error error;
-    size_t count = 0;
-    while (options && options[count])
-        count++;
-    char *folder = temporary_folder(), *path = write_file(folder, "tested.sweep.yaml", text);
-    bool good = plan_load(path, options, count, &plan, &error);
-    free(path);
-    remove_folder(folder);
-    cr_assert(good, "%s\nfrom:\n%s", error.text, text);
-    return plan;
-}
-
-#define OPTIONS(...) (const char *const[]){__VA_ARGS__, NULL}
-
 /* "a=1 b=2;a=1 b=3;": the values of these keys in all runs, "-" for a key that the run does not read. */
 static char *values_of(const struct plan *plan, const char *const *keys)
 {

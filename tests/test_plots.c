@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Grouping of runs, and the figures of a small collected file: numbers, files, and what goes wrong. */
-#include "../bench/cli.h"
 #include "../plots/plots.h"
 #include "../results/store.h"
 #include "support.h"
+#include "verbs.h"
 #include <criterion/criterion.h>
-#include <criterion/redirect.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +71,13 @@ static void add_demo(struct file *file, const char *dataset)
 
 static struct file new_file(void) { return (struct file){.folder = temporary_folder()}; }
 
+static struct file demo_file(void)
+{
+    struct file file = new_file();
+    add_demo(&file, "shapes");
+    return file;
+}
+
 /* Writes and collects the runs; file->path is the collected file. */
 static void collect(struct file *file)
 {
@@ -103,29 +109,24 @@ static void file_free(struct file *file)
     remove_folder(file->folder);
 }
 
-/* Runs the verb with up to six further words. */
-static int plot(const char *path, const char *const *words)
+/* Draws into the folder with these options; what it says on standard error, free() it. */
+static char *draw(struct file *file, const char *options, int code)
 {
-    char *argv[9] = {"plot", (char *)path};
-    int argc = path ? 2 : 1;
-    for (; *words; words++)
-        argv[argc++] = (char *)*words;
-    return cmd_plot.run(argc, argv);
+    if (!file->path)
+        collect(file);
+    char *arguments = format_text("%s --out %s %s", file->path, file->folder, options);
+    struct outcome outcome = run_verb(&cmd_plot, arguments);
+    cr_assert_eq(outcome.code, code, "%s: exit code %d: %s", arguments, outcome.code, outcome.errors);
+    free(arguments);
+    free(outcome.out);
+    return outcome.errors;
 }
-#define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
 
-static char *read_bytes(const char *folder, const char *name, size_t *size)
+/* A file in the folder, free() it. */
+static char *drawn(const struct file *file, const char *name)
 {
-    char *path = format_text("%s/%s", folder, name), *bytes = NULL;
-    FILE *file = fopen(path, "rb");
-    cr_assert(file, "%s is not there", path);
-    *size = 0;
-    for (size_t got = 1; got > 0; *size += got) {
-        bytes = xrealloc(bytes, *size + 65537);
-        got = fread(bytes + *size, 1, 65536, file);
-    }
-    bytes[*size] = '\0';
-    fclose(file);
+    size_t size;
+    char *path = file_in(file->folder, name), *bytes = read_bytes(path, &size);
     free(path);
     return bytes;
 }
@@ -139,10 +140,9 @@ static void assert_holds(const char *text, const char *wanted)
 
 Test(series, one_chart)
 {
-    struct file file = new_file();
+    struct file file = demo_file();
     struct charts charts;
     struct error error;
-    add_demo(&file, "shapes");
     cr_assert(charts_make(file.runs, file.count, &charts, &error), "%s", error.text);
     cr_assert_eq(charts.count, 1);
     const struct chart *chart = &charts.charts[0];
@@ -163,10 +163,9 @@ Test(series, one_chart)
 
 Test(series, unfinished_runs_are_left_out)
 {
-    struct file file = new_file();
+    struct file file = demo_file();
     struct charts charts;
     struct error error;
-    add_demo(&file, "shapes");
     record_text(&file.runs[1], "/status", "diverged", "");
     record_real(&file.runs[2], "/metrics/test_accuracy", NAN, "1", "");
     cr_assert(charts_make(file.runs, file.count, &charts, &error));
@@ -180,10 +179,9 @@ Test(series, unfinished_runs_are_left_out)
 
 Test(series, data_sets_make_charts)
 {
-    struct file file = new_file();
+    struct file file = demo_file();
     struct charts charts;
     struct error error;
-    add_demo(&file, "shapes");
     add_demo(&file, "har/a b");
     cr_assert(charts_make(file.runs, file.count, &charts, &error));
     cr_assert_eq(charts.count, 2);
@@ -226,49 +224,46 @@ Test(series, further_settings)
 
 /* ---- the verb ------------------------------------------------------------------------- */
 
-Test(plot, files, .init = cr_redirect_stdout)
+Test(plot, files)
 {
-    struct file file = new_file();
-    size_t size, again;
-    add_demo(&file, "shapes");
-    collect(&file);
-    cr_assert_eq(plot(file.path, WORDS("--out", file.folder, "--format", "svg,pdf,png")), EXIT_DONE);
     static const struct { const char *name, *head; } wanted[] = {
         {"accuracy-bits.gp", "# Test accuracy"},    {"accuracy-bits.pdf", "%PDF-"},
         {"accuracy-bits.png", "\x89PNG\r\n\x1a\n"}, {"accuracy-bits.svg", "<?xml"},
         {"bits-heatmap.gp", "# Final width"},       {"bits-heatmap.pdf", "%PDF-"},
         {"bits-heatmap.png", "\x89PNG\r\n\x1a\n"},  {"bits-heatmap.svg", "<?xml"}};
+    struct file file = demo_file();
+    size_t size, again;
+    free(draw(&file, "--format svg,pdf,png", EXIT_DONE));
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        char *bytes = read_bytes(file.folder, wanted[i].name, &size);
+        char *path = file_in(file.folder, wanted[i].name), *bytes = read_bytes(path, &size);
         cr_assert(size > 1000 && memcmp(bytes, wanted[i].head, strlen(wanted[i].head)) == 0, "%s",
                   wanted[i].name);
+        free(path);
         free(bytes);
     }
-    char *first = read_bytes(file.folder, "accuracy-bits.png", &size);
-    cr_assert_eq(plot(file.path, WORDS("--out", file.folder, "--format", "png")), EXIT_DONE);
-    char *second = read_bytes(file.folder, "accuracy-bits.png", &again);
+    char *picture = file_in(file.folder, "accuracy-bits.png"), *first = read_bytes(picture, &size);
+    free(draw(&file, "--format png", EXIT_DONE));
+    char *second = read_bytes(picture, &again);
     cr_assert(size == again && memcmp(first, second, size) == 0, "the same data give the same picture");
+    free(picture);
     free(first);
     free(second);
     file_free(&file);
 }
 
 /* Deviations of two seeds that are d apart are d/√2. */
-Test(plot, numbers, .init = cr_redirect_stdout)
+Test(plot, numbers)
 {
-    struct file file = new_file();
-    size_t size;
-    add_demo(&file, "shapes");
-    collect(&file);
-    cr_assert_eq(plot(file.path, WORDS("--out", file.folder, "--format", "png")), EXIT_DONE);
-    char *script = read_bytes(file.folder, "accuracy-bits.gp", &size);
+    struct file file = demo_file();
+    free(draw(&file, "--format png", EXIT_DONE));
+    char *script = drawn(&file, "accuracy-bits.gp");
     assert_holds(script, "# uniform, fp\n2.5 2.5 0 73 1.4142136 2\n10 10 0 83 1.4142136 2\nEND\n");
     assert_holds(script,
                  "# d_q, hfqt\n2.5 2.25 0.35355339 73 1.4142136 2\n10 2.25 0.35355339 83 1.4142136 2\nEND\n");
     assert_holds(script, "fp32 = 91.5\nfp32_deviation = 0.70710678\n");
     assert_holds(script, "title 'd\\_q'");
     free(script);
-    script = read_bytes(file.folder, "bits-heatmap.gp", &size);
+    script = drawn(&file, "bits-heatmap.gp");
     assert_holds(script, "# d_q, fp: column, row, mean width over seeds, as text\n"
                          "0 0 2 2\n0 1 4.5 4.5\n0 2 8 8\n0 3 5 5\n1 0 2 2\n1 1 4.5 4.5\n");
     assert_holds(script, "('fc\\_1.weight' 0, 'fc\\_1.input' 1, 'fc\\_2.weight' 2, 'fc\\_2.input' 3)");
@@ -277,15 +272,13 @@ Test(plot, numbers, .init = cr_redirect_stdout)
 }
 
 /* Names that mean something to gnuplot are only names. */
-Test(plot, escaping, .init = cr_redirect_stdout)
+Test(plot, escaping)
 {
     struct file file = new_file();
-    size_t size;
     add_run(&file, (struct sample){"o'ne^{2}@&~\\ `ls` $x", "fp", "a\"b%d", NULL, 1, 0.8, 4, {4, 4, 4, 4},
                                    NULL, NULL});
-    collect(&file);
-    cr_assert_eq(plot(file.path, WORDS("--out", file.folder, "--format", "pdf")), EXIT_DONE);
-    char *script = read_bytes(file.folder, "bits-heatmap.gp", &size);
+    free(draw(&file, "--format pdf", EXIT_DONE));
+    char *script = drawn(&file, "bits-heatmap.gp");
     assert_holds(script, "'o''ne\\^\\{2\\}\\@\\&\\~\\\\ `ls` $x, mlp'");
     assert_holds(script, "'none' 0");
     free(script);
@@ -293,13 +286,12 @@ Test(plot, escaping, .init = cr_redirect_stdout)
 }
 
 /* Deep networks get a figure a mode. */
-Test(plot, heat_maps_of_large_networks, .init = cr_redirect_stdout)
+Test(plot, heat_maps_of_large_networks)
 {
     enum { DEEP = 20 };
     struct file file = new_file();
     char *names[DEEP];
     float bits[DEEP];
-    size_t size;
     for (int t = 0; t < DEEP; t++) {
         names[t] = format_text("layer%d", t);
         bits[t] = 2.0f + t % 7;
@@ -310,11 +302,9 @@ Test(plot, heat_maps_of_large_networks, .init = cr_redirect_stdout)
         record_put(run, "/tensors/name", RECORD_TEXT, 1, (size_t[]){DEEP}, names, "", "");
         record_put(run, "/bits/final", RECORD_F32, 1, (size_t[]){DEEP}, bits, "bit", "");
     }
-    collect(&file);
-    cr_assert_eq(plot(file.path, WORDS("--out", file.folder, "--format", "png", "--figure", "bits-heatmap")),
-                 EXIT_DONE);
-    free(read_bytes(file.folder, "bits-heatmap-fp.png", &size));
-    free(read_bytes(file.folder, "bits-heatmap-fqt.png", &size));
+    free(draw(&file, "--format png --figure bits-heatmap", EXIT_DONE));
+    free(drawn(&file, "bits-heatmap-fp.png"));
+    free(drawn(&file, "bits-heatmap-fqt.png"));
     for (int t = 0; t < DEEP; t++)
         free(names[t]);
     file_free(&file);
@@ -322,17 +312,12 @@ Test(plot, heat_maps_of_large_networks, .init = cr_redirect_stdout)
 
 Test(plot, default_folder)
 {
-    struct file file = new_file();
-    size_t size;
-    add_demo(&file, "shapes");
+    struct file file = demo_file();
     collect(&file);
-    cr_redirect_stdout();
     cr_assert_eq(chdir(file.folder), 0);
-    cr_assert_eq(plot("collected.h5", WORDS("--format", "png", "--figure", "accuracy-bits")), EXIT_DONE);
-    fflush(stdout);
-    cr_assert_stdout_eq_str(
-        "results/tiny/figures/accuracy-bits.gp\nresults/tiny/figures/accuracy-bits.png\n");
-    free(read_bytes("results/tiny/figures", "accuracy-bits.png", &size));
+    expect_output(&cmd_plot, "collected.h5 --format png --figure accuracy-bits",
+                  "results/tiny/figures/accuracy-bits.gp\nresults/tiny/figures/accuracy-bits.png\n");
+    free(drawn(&file, "results/tiny/figures/accuracy-bits.png"));
     cr_assert_eq(access("results/tiny/figures/accuracy-bits.pdf", F_OK), -1);
     cr_assert_eq(chdir("/"), 0);
     file_free(&file);
@@ -340,55 +325,43 @@ Test(plot, default_folder)
 
 Test(plot, without_gnuplot)
 {
-    struct file file = new_file();
-    size_t size;
-    add_demo(&file, "shapes");
-    collect(&file);
-    cr_redirect_stdout();
-    cr_redirect_stderr();
+    struct file file = demo_file();
     setenv("PATH", file.folder, 1);
-    cr_assert_eq(plot(file.path, WORDS("--out", file.folder, "--figure", "accuracy-bits")), EXIT_TROUBLE);
-    fflush(stderr);
-    char said[512] = "";
-    cr_assert(fgets(said, sizeof said, cr_get_redirected_stderr()) != NULL);
+    char *said = draw(&file, "--figure accuracy-bits", EXIT_TROUBLE);
     assert_holds(said, "gnuplot cannot be started");
     assert_holds(said, "accuracy-bits.gp");
-    free(read_bytes(file.folder, "accuracy-bits.gp", &size));
+    free(said);
+    free(drawn(&file, "accuracy-bits.gp"));
     file_free(&file);
 }
 
 Test(plot, bad_input)
 {
-    struct file file = new_file();
-    add_demo(&file, "shapes");
+    struct file file = demo_file();
     collect(&file);
-    char *text = write_file(file.folder, "notes.h5", "not HDF5"),
-         *absent = format_text("%s/absent.h5", file.folder);
-    const struct { const char *path, *first, *second; int code; const char *says; } cases[] = {
-        {NULL, NULL, NULL, EXIT_USAGE, "which collected file?"},
-        {absent, NULL, NULL, EXIT_USAGE, "absent.h5"},
-        {text, NULL, NULL, EXIT_USAGE, "notes.h5"},
-        {file.path, "--figure", "accuracy", EXIT_USAGE,
+    char *text = write_file(file.folder, "notes.h5", "not HDF5"), *absent = file_in(file.folder, "absent.h5"),
+         *into_text = format_text(" --out %s", text);
+    const struct { const char *path, *options; int code; const char *says; } cases[] = {
+        {"--out", " x", EXIT_USAGE, "no file given"},
+        {absent, "", EXIT_USAGE, "absent.h5"},
+        {text, "", EXIT_USAGE, "notes.h5"},
+        {file.path, " --figure accuracy", EXIT_USAGE,
          "unknown figure 'accuracy'; valid: accuracy-bits, bits-heatmap"},
-        {file.path, "--figure", "bits-heatmap,", EXIT_USAGE, "unknown figure ''"},
-        {file.path, "--format", "png,eps", EXIT_USAGE, "unknown format 'eps'; valid: pdf, png, svg"},
-        {file.path, "--out", NULL, EXIT_USAGE, "--out needs a value"},
-        {file.path, "--frobnicate", NULL, EXIT_USAGE, "unknown option --frobnicate"},
-        {file.path, "other.h5", NULL, EXIT_USAGE, "not also other.h5"},
-        {file.path, "--out", text, EXIT_TROUBLE, "cannot make the folder"},
+        {file.path, " --figure bits-heatmap,", EXIT_USAGE, "unknown figure ''"},
+        {file.path, " --format png,eps", EXIT_USAGE, "unknown format 'eps'; valid: pdf, png, svg"},
+        {file.path, " --out", EXIT_USAGE, "--out needs a value"},
+        {file.path, " --frobnicate", EXIT_USAGE,
+         "unknown option --frobnicate; valid: --out, --format, --figure, --list, --help"},
+        {file.path, " other.h5", EXIT_USAGE, "one file at a time, not also other.h5"},
+        {file.path, into_text, EXIT_TROUBLE, "cannot make the folder"},
     };
-    cr_redirect_stderr();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char said[1024];
-        cr_assert_eq(plot(cases[i].path, WORDS(cases[i].first, cases[i].second)), cases[i].code, "case %zu",
-                     i);
-        fflush(stderr);
-        bool found = false;
-        while (!found && fgets(said, sizeof said, cr_get_redirected_stderr()))
-            found = strstr(said, cases[i].says) != NULL;
-        cr_assert(found, "case %zu does not say \"%s\"", i, cases[i].says);
+        char *arguments = format_text("%s%s", cases[i].path, cases[i].options);
+        expect_trouble(&cmd_plot, arguments, cases[i].code, cases[i].says);
+        free(arguments);
     }
     free(text);
+    free(into_text);
     free(absent);
     file_free(&file);
 }
@@ -397,13 +370,9 @@ Test(plot, nothing_to_draw)
 {
     struct file file = new_file();
     add_run(&file, (struct sample){"shapes", "fp", "none", NULL, 1, 0.9, 32, {0}, NULL, NULL});
-    collect(&file);
-    cr_redirect_stderr();
-    cr_assert_eq(plot(file.path, WORDS("--out", file.folder)), EXIT_USAGE);
-    fflush(stderr);
-    char said[512] = "";
-    cr_assert(fgets(said, sizeof said, cr_get_redirected_stderr()) != NULL);
+    char *said = draw(&file, "--format png", EXIT_USAGE);
     assert_holds(said, "collected.h5: nothing to draw");
+    free(said);
     file_free(&file);
 }
 
@@ -413,26 +382,19 @@ Test(plot, damaged_widths)
     struct record *run = add_run(
         &file, (struct sample){"shapes", "fp", "dq", "4", 1, 0.8, 4, {4, 4, 4, 4}, NULL, NULL});
     record_put(run, "/bits/final", RECORD_F32, 1, (size_t[]){3}, (float[]){4, 4, 4}, "bit", "");
-    collect(&file);
-    cr_redirect_stdout();
-    cr_redirect_stderr();
-    cr_assert_eq(plot(file.path, WORDS("--out", file.folder, "--figure", "bits-heatmap")), EXIT_TROUBLE);
-    fflush(stderr);
-    char said[512] = "";
-    cr_assert(fgets(said, sizeof said, cr_get_redirected_stderr()) != NULL);
+    char *said = draw(&file, "--figure bits-heatmap", EXIT_TROUBLE);
     assert_holds(said, "run 0000000000000001 has no /bits/final of all its /tensors/name");
+    free(said);
     file_free(&file);
 }
 
 Test(plot, list)
 {
-    cr_redirect_stdout();
-    cr_assert_eq(plot(NULL, WORDS("--list")), EXIT_DONE);
-    fflush(stdout);
-    char line[256];
+    char *text = output_of(&cmd_plot, "--list"), *rest = text;
     for (size_t i = 0; figures[i]; i++) {
-        cr_assert(fgets(line, sizeof line, cr_get_redirected_stdout()) != NULL);
-        cr_assert(strncmp(line, figures[i]->name, strlen(figures[i]->name)) == 0 &&
+        const char *line = strsep(&rest, "\n");
+        cr_assert(line && strncmp(line, figures[i]->name, strlen(figures[i]->name)) == 0 &&
                   strstr(line, figures[i]->help));
     }
+    free(text);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The integer solvers against brute force and each other, the relaxation against its conditions. */
-#include "../methods/solvers/waterfill.h"
+ * The integer solvers against brute force and each other. */
+#include "choice_instances.h"
 #include "support.h"
 #include <criterion/criterion.h>
 #include <math.h>
@@ -10,34 +10,6 @@
 extern const struct solver_ops solver_greedy, solver_knapsack, solver_ilp;
 static const struct solver_ops *const solvers[] = {&solver_greedy, &solver_knapsack, &solver_ilp};
 #define SOLVERS (sizeof solvers / sizeof *solvers)
-
-#define MAX_TENSORS 1000
-#define MAX_WIDTHS 7
-#define MAX_ROWS 2
-
-/* A problem that owns its arrays. */
-struct instance {
-    struct choice_problem problem;
-    double omega[MAX_TENSORS * MAX_WIDTHS], cost[MAX_ROWS * MAX_TENSORS * MAX_WIDTHS], budget[MAX_ROWS];
-};
-
-static uint64_t draws, draw_key;
-
-static void seed(uint64_t value)
-{
-    draw_key = rng_key(value, STREAM_DATA, 0, 0);
-    draws = 0;
-}
-
-static double draw(double low, double high) { return low + (high - low) * rng_uniform(draw_key, draws++); }
-static int draw_int(int low, int high) { return (int)floor(draw(low, high + 1)); }
-
-static struct instance *instance_new(int tensors, int widths, int rows)
-{
-    struct instance *in = xcalloc(1, sizeof *in);
-    in->problem = (struct choice_problem){tensors, 2, widths, rows, in->omega, in->cost, in->budget};
-    return in;
-}
 
 enum omegas { CONVEX, ARBITRARY, WITH_HOLES };
 
@@ -70,31 +42,6 @@ static void fill_costs(struct instance *in, int row, int largest, double unit)
     in->budget[row] = unit == 1 ? floor(draw(low - 1, high + 1)) : draw(low, high);
 }
 
-/* Exact in whole numbers: these tests only use costs below 2^53. */
-static bool within_budgets(const struct choice_problem *p, const int *bits)
-{
-    for (int row = 0; row < p->rows; row++) {
-        double sum = 0;
-        bool whole = true;
-        for (int t = 0; t < p->tensors; t++) {
-            double cost = p->cost[((size_t)row * p->tensors + t) * p->widths + bits[t] - p->lo];
-            whole &= cost == floor(cost);
-            sum += cost;
-        }
-        if (sum > p->budget[row] * (whole ? 1 : 1 + 1e-11))
-            return false;
-    }
-    return true;
-}
-
-static double objective(const struct choice_problem *p, const int *bits)
-{
-    double sum = 0;
-    for (int t = 0; t < p->tensors; t++)
-        sum += p->omega[t * p->widths + bits[t] - p->lo];
-    return sum;
-}
-
 /* The least objective by trying everything; INFINITY if nothing fits. */
 static double brute_force(const struct choice_problem *p)
 {
@@ -112,31 +59,6 @@ static double brute_force(const struct choice_problem *p)
             return best;
         bits[t]++;
     }
-}
-
-/* Solves, and checks what holds for every solver and problem. */
-static bool solve(const struct solver_ops *solver, const struct choice_problem *p, int *bits,
-                  struct solver_info *info)
-{
-    const char *why = solver->check(p);
-    cr_assert_null(why, "%s: %s", solver->plug.name, why);
-    memset(bits, 0, sizeof(int) * p->tensors);
-    if (!solver->solve(p, bits, info)) {
-        cr_assert(info->optimal, "%s gives up", solver->plug.name);
-        return false;
-    }
-    for (int t = 0; t < p->tensors; t++)
-        cr_assert(bits[t] >= p->lo && bits[t] < p->lo + p->widths, "%s: width %d", solver->plug.name,
-                  bits[t]);
-    cr_assert(isfinite(objective(p, bits)), "%s takes a width that is not allowed", solver->plug.name);
-    cr_assert(within_budgets(p, bits), "%s exceeds a budget", solver->plug.name);
-    cr_assert_float_eq(info->objective, objective(p, bits), 1e-12 * fabs(info->objective));
-    cr_assert(info->bound <= info->objective && info->seconds >= 0);
-    int again[MAX_TENSORS];
-    struct solver_info other;
-    cr_assert(solver->solve(p, again, &other) && memcmp(bits, again, sizeof(int) * p->tensors) == 0,
-              "%s answers differently a second time", solver->plug.name);
-    return true;
 }
 
 static void against_brute_force(const struct instance *in)
@@ -405,128 +327,4 @@ Test(solvers, knapsack_says_what_it_cannot_take)
     in->budget[0] = 1e9;
     cr_assert(strstr(solver_knapsack.check(&in->problem), "64 MiB"));
     free(in);
-}
-
-/* ---- the relaxation ------------------------------------------------------------------- */
-
-struct relaxation {
-    double c[50], weight[50], lo[50], hi[50], bits[50], budget;
-    bool is_signed[50];
-    int count;
-};
-
-static double relaxed(struct relaxation *r)
-{
-    return waterfill(r->c, r->weight, r->is_signed, r->lo, r->hi, r->count, r->budget, r->bits);
-}
-
-static double offset(const struct relaxation *r, int i) { return r->is_signed[i] ? 2 : 1; }
-
-static void fill_relaxation(struct relaxation *r, int count, double decades)
-{
-    double low = 0, high = 0;
-    r->count = count;
-    for (int i = 0; i < count; i++) {
-        r->c[i] = pow(10, draw(-decades, decades));
-        r->weight[i] = draw_int(1, 9);
-        r->is_signed[i] = draw(0, 1) < 0.5;
-        r->lo[i] = draw_int(2, 3);
-        r->hi[i] = draw_int(4, 8);
-        low += r->weight[i] * r->lo[i];
-        high += r->weight[i] * r->hi[i];
-    }
-    r->budget = draw(low, high);
-}
-
-Test(waterfill, optimality_conditions)
-{
-    for (int i = 0; i < 200; i++) {
-        struct relaxation r;
-        seed(7000 + i);
-        fill_relaxation(&r, draw_int(1, 50), i % 2 ? 3 : 30);
-        double value = relaxed(&r), cost = 0, sum = 0, at_least = 0, at_most = INFINITY;
-        for (int k = 0; k < r.count; k++) {
-            double u = exp2(r.bits[k]), v = u - offset(&r, k);
-            double gain = 2 * log(2) * r.c[k] * u / (v * v * v) / r.weight[k];
-            cost += r.weight[k] * r.bits[k];
-            sum += r.c[k] / (v * v);
-            cr_assert(r.bits[k] >= r.lo[k] && r.bits[k] <= r.hi[k]);
-            if (r.bits[k] > r.lo[k])
-                at_most = fmin(at_most, gain);
-            if (r.bits[k] < r.hi[k])
-                at_least = fmax(at_least, gain);
-        }
-        cr_assert(cost <= r.budget * (1 + 1e-13) && cost >= r.budget * (1 - 1e-9), "cost %.17g of %.17g",
-                  cost, r.budget);
-        cr_assert(at_least <= at_most * (1 + 1e-7), "gains %.17g, %.17g", at_least, at_most);
-        cr_assert_float_eq(value, sum, 1e-12 * sum);
-    }
-}
-
-Test(waterfill, two_tensors_against_a_grid)
-{
-    for (int i = 0; i < 40; i++) {
-        struct relaxation r;
-        seed(8000 + i);
-        fill_relaxation(&r, 2, 2);
-        double value = relaxed(&r), best = INFINITY;
-        for (int g = 0; g <= 20000; g++) {
-            double a = r.lo[0] + (r.hi[0] - r.lo[0]) * g / 20000;
-            double b = fmin(r.hi[1], (r.budget - r.weight[0] * a) / r.weight[1]);
-            if (b >= r.lo[1])
-                best = fmin(best, r.c[0] / pow(exp2(a) - offset(&r, 0), 2) +
-                                      r.c[1] / pow(exp2(b) - offset(&r, 1), 2));
-        }
-        cr_assert(value <= best * (1 + 1e-12) && value >= best * (1 - 1e-3), "%.17g, grid %.17g", value,
-                  best);
-    }
-}
-
-Test(waterfill, bounds_the_integer_optimum)
-{
-    for (int i = 0; i < 60; i++) {
-        struct relaxation r;
-        seed(9000 + i);
-        fill_relaxation(&r, draw_int(1, 20), 4);
-        r.budget = floor(r.budget);
-        struct instance *in = instance_new(r.count, 7, 1);
-        for (int t = 0; t < r.count; t++)
-            for (int k = 0; k < 7; k++) {
-                bool allowed = k + 2 >= r.lo[t] && k + 2 <= r.hi[t];
-                in->omega[t * 7 + k] = allowed ? r.c[t] / pow(exp2(k + 2) - offset(&r, t), 2) : INFINITY;
-                in->cost[t * 7 + k] = r.weight[t] * (k + 2);
-            }
-        in->budget[0] = r.budget;
-        int bits[50];
-        struct solver_info info;
-        double value = relaxed(&r);
-        cr_assert_eq(solve(&solver_knapsack, &in->problem, bits, &info), isfinite(value));
-        if (isfinite(value))
-            cr_assert(value <= info.objective * (1 + 1e-12), "%.17g above %.17g", value, info.objective);
-        free(in);
-    }
-}
-
-Test(waterfill, limits)
-{
-    struct relaxation r = {
-        .c = {1, 4, 0}, .weight = {1, 1, 1}, .lo = {2, 2, 2}, .hi = {8, 8, 8}, .count = 3, .budget = 5.9};
-    cr_assert(isinf(relaxed(&r)) && r.bits[0] == 2 && r.bits[1] == 2);
-    r.budget = 6;
-    cr_assert_float_eq(relaxed(&r), 5.0 / 9, 1e-12);
-    cr_assert(r.bits[0] == 2 && r.bits[1] == 2 && r.bits[2] == 2);
-    r.budget = 1e9;
-    cr_assert_float_eq(relaxed(&r), 5.0 / (255 * 255), 1e-15);
-    cr_assert(r.bits[0] == 8 && r.bits[1] == 8 && r.bits[2] == 2,
-              "a tensor that gains nothing spends nothing");
-    r.weight[0] = 0;
-    r.budget = 7;
-    relaxed(&r);
-    cr_assert(r.bits[0] == 8 && fabs(r.bits[1] - 5) < 1e-9, "what costs nothing is taken: %g %g", r.bits[0],
-              r.bits[1]);
-    r.count = 1;
-    r.weight[0] = 1;
-    r.budget = 3.25;
-    relaxed(&r);
-    cr_assert_float_eq(r.bits[0], 3.25, 1e-9);
 }

@@ -3,10 +3,14 @@
 #include "support.h"
 #include "../bench/settings.h"
 #include "../bench/train.h"
+#include "../results/store.h"
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct record run(struct settings *settings, const struct record *initial)
 {
@@ -59,6 +63,44 @@ Test(train, every_combination_learns_and_repeats_exactly)
             record_free(&second);
             settings_free(&s);
         }
+}
+
+/* Runs under a cap on the instruction set in a process of its own, since the choice is made once; the record comes back by file. */
+static struct record run_capped(struct settings *settings, const char *isa, const char *path)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        struct error error;
+        setenv("BITSWEEP_ISA", isa, 1);
+        struct record record = run(settings, NULL);
+        _exit(store_write(path, &record, &error) ? 0 : 1);
+    }
+    int status = -1;
+    cr_assert(waitpid(child, &status, 0) == child && status == 0);
+    struct record record;
+    struct error error;
+    cr_assert(store_read(path, &record, &error), "%s", error.text);
+    return record;
+}
+
+Test(train, every_instruction_set_gives_the_same_content)
+{
+    static const char *const modes[] = {"mode=fp", "mode=fqt", "mode=hfqt"};
+    static const char *const allocators[] = {"allocator=dq", "allocator=qbitopt", "allocator=uniform"};
+    char *folder = temporary_folder(), *path = format_text("%s/run.h5", folder);
+    for (int m = 0; m < 3; m++) {
+        struct settings s = make_settings("samples=500", "features=50", "hidden=33-17", "epochs=1", "budget=4.5", "tau=5", modes[m],
+                                          allocators[m], m == 1 ? "quantiser=lsq" : "batch=50", NULL);
+        struct record scalar = run_capped(&s, "scalar", path), avx2 = run_capped(&s, "avx2", path),
+                      best = run_capped(&s, "avx512vnni", path);
+        expect_same_content(&scalar, &avx2);
+        expect_same_content(&scalar, &best);
+        record_free(&scalar), record_free(&avx2), record_free(&best);
+        settings_free(&s);
+    }
+    free(path);
+    remove_folder(folder);
 }
 
 Test(train, seeds_and_settings_change_the_result)

@@ -13,6 +13,7 @@ const struct kernels kernels_avx512vnni = {
     .quantise_nearest = quantise_nearest,
     .quantise_stochastic = quantise_stochastic,
     .dequantise = dequantise,
+    .learned_range = learned_range,
     .hadamard_rows = hadamard_rows,
     .hadamard_columns = hadamard_columns,
     .int_product_packed = int_product_packed,

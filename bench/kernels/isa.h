@@ -20,4 +20,13 @@ static inline void product_check(const struct int_product *p)
     if (p->acc.bits < 4 || p->acc.tile < 0)
         die("no such accumulator: %d bits, tile %d", p->acc.bits, p->acc.tile);
 }
+
+/* learned_range's order of additions. */
+enum { RANGE_LANES = 16, RANGE_CHUNK = 1024 };
+static inline double add_range_lanes(const float lanes[RANGE_LANES], double sum)
+{
+    for (int i = 0; i < RANGE_LANES; i++)
+        sum += lanes[i];
+    return sum;
+}
 #endif

@@ -36,6 +36,8 @@ struct int_product {
     void *workspace;            /* int_product_workspace() bytes, 64-byte aligned */
 };
 
+struct learned_range_sums { double inside, above, below; };
+
 struct kernels {
     const char *isa;            /* "scalar", "avx2", "avx512vnni" */
     void (*int_product)(const struct int_product *);
@@ -53,6 +55,12 @@ struct kernels {
                                 uint64_t key, uint64_t first, int8_t *q);
     /* x = code * scale. */
     void (*dequantise)(const void *q, bool is_unsigned, size_t n, float scale, float *x);
+
+    /* The sums behind a learned range: over v = x / scale (float32 division) strictly between lo and hi, grad × (round half to
+     * even(v) - v); grad where v >= hi; grad where v <= lo. Zeroes grad outside. n is a multiple of 16; added up in 16 float
+     * lanes for 1,024 elements at a time, these in double. */
+    void (*learned_range)(const float *x, float *grad, size_t n, float scale, int lo, int hi,
+                          struct learned_range_sums *);
 
     /* Unnormalised Sylvester-Hadamard transform of every run of `block` (a power of two, 1: copies) elements in
      * place; butterflies in float32 in the order half = 1, 2, 4, ... so results are equal on every ISA.

@@ -48,6 +48,19 @@ INLINE reals reals_exact_multiply_add(reals a, reals b, reals c)
 INLINE reals reals_divide(reals a, reals b) { return _mm256_div_ps(a, b); }
 INLINE reals reals_clamp(reals v, reals lo, reals hi) { return _mm256_min_ps(_mm256_max_ps(v, lo), hi); }
 INLINE reals reals_zero_nan(reals v) { return _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q)); }
+/* v where low < at < high, at >= high, at <= low; elsewhere, and where `at` is NaN, 0. */
+INLINE reals reals_inside(reals v, reals at, reals low, reals high)
+{
+    return _mm256_and_ps(v, _mm256_and_ps(_mm256_cmp_ps(at, low, _CMP_GT_OQ), _mm256_cmp_ps(at, high, _CMP_LT_OQ)));
+}
+INLINE reals reals_from(reals v, reals at, reals high)
+{
+    return _mm256_and_ps(v, _mm256_cmp_ps(at, high, _CMP_GE_OQ));
+}
+INLINE reals reals_up_to(reals v, reals at, reals low)
+{
+    return _mm256_and_ps(v, _mm256_cmp_ps(at, low, _CMP_LE_OQ));
+}
 INLINE ints reals_round(reals v) { return _mm256_cvtps_epi32(v); } /* half to even */
 INLINE ints reals_floor(reals v) { return _mm256_cvtps_epi32(_mm256_floor_ps(v)); }
 INLINE ints reals_bits(reals v) { return _mm256_castps_si256(v); }

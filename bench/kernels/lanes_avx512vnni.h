@@ -40,6 +40,20 @@ INLINE reals reals_exact_multiply_add(reals a, reals b, reals c) { return _mm512
 INLINE reals reals_divide(reals a, reals b) { return _mm512_div_ps(a, b); }
 INLINE reals reals_clamp(reals v, reals lo, reals hi) { return _mm512_min_ps(_mm512_max_ps(v, lo), hi); }
 INLINE reals reals_zero_nan(reals v) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v); }
+/* v where low < at < high, at >= high, at <= low; elsewhere, and where `at` is NaN, 0. */
+INLINE reals reals_inside(reals v, reals at, reals low, reals high)
+{
+    __mmask16 above_low = _mm512_cmp_ps_mask(at, low, _CMP_GT_OQ);
+    return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above_low, at, high, _CMP_LT_OQ), v);
+}
+INLINE reals reals_from(reals v, reals at, reals high)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(at, high, _CMP_GE_OQ), v);
+}
+INLINE reals reals_up_to(reals v, reals at, reals low)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(at, low, _CMP_LE_OQ), v);
+}
 INLINE ints reals_round(reals v) { return _mm512_cvtps_epi32(v); } /* half to even */
 INLINE ints reals_floor(reals v)
 {

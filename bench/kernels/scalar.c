@@ -92,6 +92,25 @@ static void quantise_nearest(const float *x, size_t n, float scale, int lo, int 
     }
 }
 
+static void learned_range(const float *x, float *grad, size_t n, float scale, int lo, int hi,
+                          struct learned_range_sums *sums)
+{
+    *sums = (struct learned_range_sums){0};
+    for (size_t start = 0; start < n; start += RANGE_CHUNK) {
+        float inside[RANGE_LANES] = {0}, above[RANGE_LANES] = {0}, below[RANGE_LANES] = {0};
+        for (size_t i = start; i < n && i < start + RANGE_CHUNK; i++) {
+            float v = x[i] / scale;
+            above[i % RANGE_LANES] += v >= (float)hi ? grad[i] : 0;
+            below[i % RANGE_LANES] += v <= (float)lo ? grad[i] : 0;
+            grad[i] = v > (float)lo && v < (float)hi ? grad[i] : 0;
+            inside[i % RANGE_LANES] += grad[i] != 0 ? grad[i] * (rintf(v) - v) : 0;
+        }
+        sums->inside = add_range_lanes(inside, sums->inside);
+        sums->above = add_range_lanes(above, sums->above);
+        sums->below = add_range_lanes(below, sums->below);
+    }
+}
+
 static void quantise_stochastic(const float *x, size_t n, float scale, int lo, int hi,
                                 uint64_t key, uint64_t first, int8_t *q)
 {
@@ -143,6 +162,7 @@ const struct kernels kernels_scalar = {
     .quantise_nearest = quantise_nearest,
     .quantise_stochastic = quantise_stochastic,
     .dequantise = dequantise,
+    .learned_range = learned_range,
     .hadamard_rows = hadamard_rows,
     .hadamard_columns = hadamard_columns,
 };

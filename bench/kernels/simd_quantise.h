@@ -2,7 +2,7 @@
  * The quantisers' inner loops in vectors; included by one file per instruction set after its lanes_*.h. */
 #ifndef BITSWEEP_SIMD_QUANTISE_H
 #define BITSWEEP_SIMD_QUANTISE_H
-#include "kernels.h"
+#include "isa.h"
 #include <math.h>
 #include <string.h>
 
@@ -106,6 +106,39 @@ static void quantise_stochastic(const float *x, size_t n, float scale, int lo, i
             memcpy(codes + i, rounded + skipped, count);
         }
         i += count;
+    }
+}
+
+static void learned_range(const float *x, float *grad, size_t n, float scale, int lo, int hi,
+                          struct learned_range_sums *sums)
+{
+    enum { VECTORS = RANGE_LANES / LANES };
+    reals divisor = reals_set(scale), low = reals_set((float)lo), high = reals_set((float)hi);
+    *sums = (struct learned_range_sums){0};
+    for (size_t start = 0; start < n; start += RANGE_CHUNK) {
+        size_t end = n - start < RANGE_CHUNK ? n : start + RANGE_CHUNK;
+        reals inside[VECTORS], above[VECTORS], below[VECTORS];
+        for (int k = 0; k < VECTORS; k++)
+            inside[k] = above[k] = below[k] = reals_set(0);
+        for (size_t i = start; i < end; i += RANGE_LANES)
+            for (int k = 0; k < VECTORS; k++) {
+                reals v = reals_divide(reals_load(x + i + k * LANES), divisor);
+                reals g = reals_load(grad + i + k * LANES), kept = reals_inside(g, v, low, high);
+                reals error = reals_subtract(ints_to_reals(reals_round(reals_clamp(v, low, high))), v);
+                above[k] = reals_add(above[k], reals_from(g, v, high));
+                below[k] = reals_add(below[k], reals_up_to(g, v, low));
+                inside[k] = reals_add(inside[k], reals_inside(reals_multiply(kept, error), v, low, high));
+                reals_store(grad + i + k * LANES, kept);
+            }
+        float lanes[3][RANGE_LANES];
+        for (int k = 0; k < VECTORS; k++) {
+            reals_store(lanes[0] + k * LANES, inside[k]);
+            reals_store(lanes[1] + k * LANES, above[k]);
+            reals_store(lanes[2] + k * LANES, below[k]);
+        }
+        sums->inside = add_range_lanes(lanes[0], sums->inside);
+        sums->above = add_range_lanes(lanes[1], sums->above);
+        sums->below = add_range_lanes(lanes[2], sums->below);
     }
 }
 

@@ -12,7 +12,7 @@ void schedule_read(struct schedule *s, const struct settings *settings, long ste
     s->kind = SCHEDULE_MULTISTEP;
     s->drop = setting_real(settings, "lr_drop");
     if (!setting_is(settings, "milestones", "none"))
-        s->milestone_count = setting_dims(settings, "milestones", s->milestones, MAX_MILESTONES);
+        s->milestone_count = setting_dims(settings, "milestones", s->milestones, MAX_DIMS);
 }
 
 double schedule_factor(const struct schedule *s, long step)

@@ -4,12 +4,11 @@
 #define BITSWEEP_SCHEDULE_H
 #include "../bitsweep.h"
 
-#define MAX_MILESTONES 64
 struct schedule {
     enum { SCHEDULE_CONSTANT, SCHEDULE_MULTISTEP, SCHEDULE_COSINE } kind;
     double lr, drop;
     long steps, steps_per_epoch;
-    long milestones[MAX_MILESTONES]; /* epochs */
+    long milestones[MAX_DIMS]; /* epochs */
     size_t milestone_count;
 };
 void schedule_read(struct schedule *, const struct settings *, long steps, long steps_per_epoch);

@@ -4,7 +4,6 @@
  * Approximations on this substrate: values beyond the range become the largest code times d, not xmax itself, so that
  * operands are integer codes; widths stay within min_bits .. max_bits; the penalty acts on the budgeted cost. */
 #include "allocation.h"
-#include "../quantisers/range.h"
 #include "../../bench/kernels/kernels.h"
 #include "../../bench/params.h"
 #include <math.h>
@@ -50,11 +49,9 @@ static void start(struct range *range, const float *x, size_t padded_count)
     range->learned = true;
 }
 
-static void fit(struct range *range, const float *x, size_t padded_count, size_t count)
+/* Width and codes of the step and range as they are now. */
+static void derive(struct range *range)
 {
-    (void)count;
-    if (!range->learned)
-        start(range, x, padded_count);
     int bits = derived_bits(range);
     range->bits = (float)(bits < range->min_bits ? range->min_bits : bits > range->max_bits ? range->max_bits : bits);
     double step = power_of_two(range->step);
@@ -64,11 +61,20 @@ static void fit(struct range *range, const float *x, size_t padded_count, size_t
     range->limit = range->scale * (float)range->hi;
 }
 
+static void fit(struct range *range, const float *x, size_t padded_count, size_t count)
+{
+    (void)count;
+    if (!range->learned)
+        start(range, x, padded_count);
+    derive(range);
+}
+
 static void backward(struct range *range, const struct settings *settings, const float *x, float *grad,
                      size_t padded_count)
 {
     (void)settings; /* the mask is part of the method */
-    struct learned_sums sums = learned_gradient(range, x, grad, padded_count);
+    struct learned_range_sums sums;
+    kernels()->learned_range(x, grad, padded_count, range->scale, range->lo, range->hi, &sums);
     range->step_grad += sums.inside;
     range->top_grad += sums.above - (range->is_signed ? sums.below : 0);
 }
@@ -159,6 +165,7 @@ static void update(void *memory, long step, double lr_factor)
         double largest = range->kind == TENSOR_WEIGHT ? LARGEST_WEIGHT_RANGE : LARGEST_ACTIVATION_RANGE;
         range->step = fmin(fmax(range->step, SMALLEST_STEP), LARGEST_STEP);
         range->top = fmin(fmax(range->top, nextafter(range->step, INFINITY)), largest);
+        derive(range);
     }
 }
 

@@ -9,8 +9,8 @@ static const struct param hidden = {
 
 static size_t layers(const struct settings *settings, const struct dataset *dataset, struct layer_spec *out)
 {
-    long widths[MAX_LAYERS - 1];
-    size_t count = setting_dims(settings, "hidden", widths, MAX_LAYERS - 1);
+    long widths[MAX_DIMS];
+    size_t count = setting_dims(settings, "hidden", widths, MAX_DIMS);
     for (size_t i = 0; i <= count; i++) {
         bool head = i == count;
         out[i] = (struct layer_spec){

@@ -37,7 +37,8 @@ static void backward(struct range *range, const struct settings *settings, const
                      size_t padded_count)
 {
     (void)settings; /* the mask is part of the method */
-    struct learned_sums sums = learned_gradient(range, x, grad, padded_count);
+    struct learned_range_sums sums;
+    kernels()->learned_range(x, grad, padded_count, range->scale, range->lo, range->hi, &sums);
     double sum = sums.inside + sums.above * range->hi + sums.below * range->lo;
     range->step_grad += sum / sqrt((double)range->elements * range->hi);
 }

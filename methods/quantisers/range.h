@@ -9,9 +9,4 @@ void range_set(struct range *, float limit, bool is_signed);
 /* Zeroes grad where the option `ste` says so. */
 void straight_through(struct range *, const struct settings *, const float *x, float *grad,
                       size_t padded_count);
-
-/* For a learned step: zeroes grad where x / scale is not strictly between lo and hi, and sums grad × (round(x/scale) - x/scale)
- * there, grad where x/scale >= hi, and grad where it is <= lo. */
-struct learned_sums { double inside, above, below; };
-struct learned_sums learned_gradient(const struct range *, const float *x, float *grad, size_t padded_count);
 #endif
