@@ -18,7 +18,8 @@ static const struct { const char *mode; double macs_per_second; } assumed_rates[
     {"fp", 35e9}, {"fqt", 60e9}, {"hfqt", 50e9},
 };
 #define ASSUMED_RATE 5e9       /* of a mode that is in no row */
-#define ASSUMED_START 1.0      /* seconds: reading the data, evaluation, writing */
+#define ASSUMED_START 0.05     /* seconds: a process, evaluation, writing */
+#define ASSUMED_READING 1.7e-8 /* seconds a value of the data set: unpacking, checksum, standardising */
 #define ASSUMED_FILE 65536.0   /* bytes of a run file without weights and curves */
 #define ASSUMED_EPOCH 256.0    /* bytes of curves and diagnostics an epoch */
 #define PRODUCTS 3             /* forward, input gradient, weight gradient */
@@ -152,9 +153,10 @@ static struct estimate assume(const struct plan *plan, const struct run *run)
     const struct dataset *dataset = described_find(plan->described, settings);
     double macs = model_macs(settings, dataset), epochs = setting_real(settings, "epochs");
     double samples = (double)dataset->train.count * (1 - setting_real(settings, "validation"));
+    double values = (double)(dataset->train.count + dataset->test.count) * (double)dataset->features;
     struct estimate estimate = {
-        .seconds =
-            ASSUMED_START + PRODUCTS * macs * samples * epochs / assumed_rate(setting_text(settings, "mode")),
+        .seconds = ASSUMED_START + ASSUMED_READING * values +
+                   PRODUCTS * macs * samples * epochs / assumed_rate(setting_text(settings, "mode")),
         .bytes = ASSUMED_FILE + ASSUMED_EPOCH * epochs,
     };
     if (is_float_run(setting_text(settings, "allocator"))) /* keeps its weights: in dense layers one a MAC */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Values as text: what a parameter accepts, and one canonical spelling for each value. */
+#include "../datasets/datasets.h"
 #include "cli.h"
 #include "names.h"
 #include "settings.h"
@@ -39,7 +40,9 @@ char *param_valid(const struct param *param)
     char *joined = names_joined(&words), *text = joined;
     names_free(&words);
     if (param->type == PARAM_PLUG && param->kind == PLUG_DATASET) {
-        text = format_text("%s, or NAME for a file NAME.h5 in a data folder", joined);
+        char *places = dataset_search_places();
+        text = format_text("%s, or NAME for a file NAME.h5 in %s", joined, places);
+        free(places);
         free(joined);
     } else if (param->type != PARAM_PLUG && param->type != PARAM_CHOICE && has_range(param)) {
         char *range = range_phrase(param, nouns[param->type]);
