@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The verbs and what concerns all of them. */
 #include "cli.h"
+#include "kernels/kernels.h"
 #include "version.h"
 #include <cblas.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ static void print_overview(FILE *out)
 
 int main(int argc, char **argv)
 {
+    kernels(); /* a bad BITSWEEP_ISA ends the program before anything starts */
     openblas_set_num_threads(1); /* a run is one thread; a sweep runs several */
     if (argc < 2) {
         print_overview(stderr);

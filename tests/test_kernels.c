@@ -54,7 +54,7 @@ Test(kernels, cap_above_the_machine)
     cr_assert_str_eq(kernels()->isa, have("avx512vnni") ? "avx512vnni" : have("avx2") ? "avx2" : "scalar");
 }
 
-Test(kernels, cap_unknown, .exit_code = 1)
+Test(kernels, cap_unknown, .exit_code = 2)
 {
     setenv("BITSWEEP_ISA", "mmx", 1);
     kernels();

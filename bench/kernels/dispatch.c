@@ -2,6 +2,7 @@
  * Chooses the kernels once, by what the CPU has and what BITSWEEP_ISA allows. */
 #include "isa.h"
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,8 +43,10 @@ static void choose(void)
         size_t row = 0;
         while (row < TABLE_ROWS && strcmp(table[row].kernels->isa, cap) != 0)
             row++;
-        if (row == TABLE_ROWS)
-            die("BITSWEEP_ISA is '%s'; valid: scalar, avx2, avx512vnni", cap);
+        if (row == TABLE_ROWS) {
+            fprintf(stderr, "bitsweep: BITSWEEP_ISA is '%s'; valid: scalar, avx2, avx512vnni\n", cap);
+            exit(2);
+        }
         rows = row + 1;
     }
     while (!table[rows - 1].has())

@@ -97,7 +97,8 @@ static inline float rounding_draw(uint64_t key, uint64_t element)
 }
 
 /* The kernels in use: the best that the CPU has, at most what BITSWEEP_ISA (scalar, avx2, avx512vnni) names;
- * an unknown name dies. */
+ * an unknown name
+ * ends the program with exit code 2. */
 const struct kernels *kernels(void);
 /* All that this machine can run, for tests: index 0 is scalar; NULL past the end. */
 const struct kernels *kernels_at(size_t index);
