@@ -19,7 +19,7 @@ const struct param *const core_params[] = {
     &(const struct param){.name = "dataset", .type = PARAM_PLUG, .kind = PLUG_DATASET,
         .source = "", .help = "Data set: a name that `bitsweep data list` prints, or the base name of an HDF5 file in a data folder."},
     &(const struct param){.name = "model", .type = PARAM_PLUG, .kind = PLUG_MODEL, .fallback = "mlp",
-        .source = "", .help = "Network."},
+        .source = "", .help = "Network to train."},
     &(const struct param){.name = "mode", .type = PARAM_PLUG, .kind = PLUG_MODE, .fallback = "fp",
         .source = "", .help = "Training mode: how a layer's three products are computed."},
     &(const struct param){.name = "allocator", .type = PARAM_PLUG, .kind = PLUG_ALLOCATOR, .fallback = "uniform",
