@@ -15,6 +15,12 @@ void bytes_free(struct bytes *bytes)
     *bytes = (struct bytes){0};
 }
 
+void bytes_scale(const unsigned char *pixels, size_t count, float *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = (float)pixels[i] / 255.0f;
+}
+
 bool bytes_read(const char *path, struct bytes *bytes, struct error *error)
 {
     struct stat status;

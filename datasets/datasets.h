@@ -4,7 +4,8 @@
 #define BITSWEEP_DATASETS_H
 #include "../bench/bitsweep.h"
 
-extern const struct dataset_ops dataset_fashion_mnist, dataset_mnist, dataset_hdf5, dataset_synthetic;
+extern const struct dataset_ops dataset_fashion_mnist, dataset_mnist, dataset_cifar10, dataset_cifar100,
+    dataset_hdf5, dataset_synthetic;
 
 /* ---- find.c ---- */
 
@@ -13,11 +14,17 @@ extern const struct dataset_ops dataset_fashion_mnist, dataset_mnist, dataset_hd
 const char *dataset_place(size_t index);
 /* The first existing PLACE/relative, malloced, or NULL. */
 char *dataset_find(const char *relative);
+/* The first of these folders (NULL-terminated) in the first place that has one, malloced; or NULL, and the
+ * error names folders and places. */
+char *dataset_find_folder(const char *const *names, struct error *);
 /* The places as a phrase for messages, malloced. */
 char *dataset_search_places(void);
 /* The NAMEs of all files NAME.h5 in the places, sorted, each once; returns their number. Free each
  * name and the list. */
 size_t dataset_files(char ***names);
+/* Ends a failed reading: the error also names the set and says what helps, what was read is freed. Returns
+ * false. */
+bool dataset_fail(struct dataset *, const char *name, const char *help, struct error *);
 
 /* ---- bytes.c ---- */
 
@@ -30,6 +37,8 @@ bool bytes_are_gzip(const struct bytes *);
 bool bytes_inflate(const struct bytes *packed, size_t limit, const char *path, struct bytes *out,
                    struct error *);
 void bytes_free(struct bytes *);
+/* 8-bit pixels as 0..1. */
+void bytes_scale(const unsigned char *pixels, size_t count, float *out);
 
 /* ---- whole_numbers.c ---- */
 

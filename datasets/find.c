@@ -25,16 +25,23 @@ const char *dataset_place(size_t index)
     return index < sizeof fixed / sizeof *fixed ? fixed[index] : NULL;
 }
 
-char *dataset_find(const char *relative)
+/* The first of the names in the first place that has one. */
+static char *find_one(const char *const *names)
 {
     const char *place;
-    for (size_t i = 0; (place = dataset_place(i)) != NULL; i++) {
-        char *path = format_text("%s/%s", place, relative);
-        if (access(path, F_OK) == 0)
-            return path;
-        free(path);
-    }
+    for (size_t i = 0; (place = dataset_place(i)) != NULL; i++)
+        for (size_t n = 0; names[n]; n++) {
+            char *path = format_text("%s/%s", place, names[n]);
+            if (access(path, F_OK) == 0)
+                return path;
+            free(path);
+        }
     return NULL;
+}
+
+char *dataset_find(const char *relative)
+{
+    return find_one((const char *const[]){relative, NULL});
 }
 
 char *dataset_search_places(void)
@@ -48,6 +55,23 @@ char *dataset_search_places(void)
         text = longer;
     }
     return text;
+}
+
+char *dataset_find_folder(const char *const *names, struct error *error)
+{
+    char *found = find_one(names);
+    if (found)
+        return found;
+    char *places = dataset_search_places(), *known = xstrdup(names[0]);
+    for (size_t n = 1; names[n]; n++) {
+        char *longer = format_text("%s or %s", known, names[n]);
+        free(known);
+        known = longer;
+    }
+    fail(error, "no folder %s in %s", known, places);
+    free(known);
+    free(places);
+    return NULL;
 }
 
 struct list { char **names; size_t count; };
@@ -111,4 +135,11 @@ void dataset_free(struct dataset *dataset)
     free_part(&dataset->test);
     free(dataset->attributes);
     memset(dataset, 0, sizeof *dataset);
+}
+
+bool dataset_fail(struct dataset *dataset, const char *name, const char *help, struct error *error)
+{
+    struct error problem = *error;
+    dataset_free(dataset);
+    return fail(error, "data set %s: %.700s; %s", name, problem.text, help);
 }

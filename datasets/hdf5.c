@@ -382,12 +382,7 @@ static bool read_set(const struct settings *settings, bool samples, struct datas
     }
     close_content(&content);
     free(path);
-    if (!ok) {
-        struct error problem = *error;
-        fail(error, "data set %s: %.800s; docs/datasets.md describes the layout", name, problem.text);
-        dataset_free(dataset);
-    }
-    return ok;
+    return ok || dataset_fail(dataset, name, "docs/datasets.md describes the layout", error);
 }
 
 static bool describe(const struct settings *settings, struct dataset *dataset, struct error *error)

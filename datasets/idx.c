@@ -136,11 +136,9 @@ static void fill_part(struct part *part, const struct idx_file *image_file, cons
 {
     const unsigned char *pixels = image_file->content.data + images.header;
     const unsigned char *values = label_file->content.data + labels.header;
-    size_t size = part->count * images.item;
-    part->x = xmalloc(size * sizeof *part->x);
+    part->x = xmalloc(part->count * images.item * sizeof *part->x);
     part->y = xmalloc(part->count * sizeof *part->y);
-    for (size_t i = 0; i < size; i++)
-        part->x[i] = (float)pixels[i] / 255.0f;
+    bytes_scale(pixels, part->count * images.item, part->x);
     for (size_t i = 0; i < part->count; i++)
         part->y[i] = values[i];
 }
@@ -160,27 +158,16 @@ static bool read_part(struct part *part, const struct idx_file files[2], bool sa
     return true;
 }
 
-static bool find_folder(const struct idx_set *set, char **folder, struct error *error)
-{
-    *folder = dataset_find(set->name);
-    if (*folder)
-        return true;
-    char *places = dataset_search_places();
-    fail(error, "no folder %s in %s", set->name, places);
-    free(places);
-    return false;
-}
-
 static bool read_set(const struct idx_set *set, bool samples, struct dataset *dataset, struct error *error)
 {
     struct idx_file files[FILES] = {0};
-    char *folder = NULL;
+    char *folder = dataset_find_folder((const char *const[]){set->name, NULL}, error);
     SHA2_CTX checksum;
     bool ok = false;
     *dataset = (struct dataset){
         .rank = 3, .shape = {1, SIDE, SIDE}, .features = SIDE * SIDE, .classes = CLASSES};
     SHA256Init(&checksum);
-    if (!find_folder(set, &folder, error))
+    if (!folder)
         goto out;
     for (int i = 0; i < FILES; i++)
         if (!read_file(folder, i, samples, &checksum, &files[i], error))
@@ -196,12 +183,7 @@ out:
         bytes_free(&files[i].content);
     }
     free(folder);
-    if (!ok) {
-        struct error problem = *error;
-        fail(error, "data set %s: %.800s; %s", set->name, problem.text, set->get);
-        dataset_free(dataset);
-    }
-    return ok;
+    return ok || dataset_fail(dataset, set->name, set->get, error);
 }
 
 static const struct idx_set fashion_mnist = {

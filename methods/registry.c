@@ -22,7 +22,8 @@ const char *const plug_kind_names[PLUG_KINDS] = {
 
 #define MAX_PLUGS 12
 static const struct plug *const tables[PLUG_KINDS][MAX_PLUGS] = {
-    [PLUG_DATASET] = {&dataset_fashion_mnist.plug, &dataset_mnist.plug, &dataset_synthetic.plug, &dataset_hdf5.plug},
+    [PLUG_DATASET] = {&dataset_fashion_mnist.plug, &dataset_mnist.plug, &dataset_cifar10.plug,
+                      &dataset_cifar100.plug, &dataset_synthetic.plug, &dataset_hdf5.plug},
     [PLUG_MODEL] = {&model_mlp.plug, &model_fcnet.plug},
     [PLUG_MODE] = {&mode_fp.plug, &mode_fqt.plug, &mode_hfqt.plug},
     [PLUG_ALLOCATOR] = {&allocator_none.plug, &allocator_uniform.plug, &allocator_dq.plug, &allocator_qbitopt.plug},
