@@ -40,8 +40,8 @@ static bool check_size(const struct cifar_set *set, const char *path, size_t siz
     if (size == 0)
         return fail(error, "%s is empty", path);
     return size % record == 0 ||
-           fail(error, "%s is cut off, or no file of %s: %zu whole records of %zu bytes, then %zu bytes more", path,
-                set->name, size / record, record, size % record);
+           fail(error, "%s is cut off, or not of %s: %zu whole records of %zu bytes, then %zu bytes more",
+                path, set->name, size / record, record, size % record);
 }
 
 /* Those too that are not asked for: a label out of range shows a wrong layout. */
@@ -95,12 +95,11 @@ static char *attribute_lines(const struct reading *reading, const struct dataset
 {
     const struct cifar_set *set = reading->set;
     bool official = dataset->train.count == set->train && dataset->test.count == set->test;
-    char *records = official ? xstrdup("")
-                             : format_text("records=%zu training, %zu test; the official set has %zu and %zu\n",
-                                           dataset->train.count, dataset->test.count, set->train, set->test);
-    char *kind = set->label_count == 1 ? xstrdup("")
-                                       : format_text("class_kind=%s\n", set->labels[reading->label].name);
-    char *lines = format_text("path=%s\n%s%s", reading->folder, records, kind);
+    char *records = format_text("records=%zu training, %zu test; the official set has %zu and %zu\n",
+                                dataset->train.count, dataset->test.count, set->train, set->test);
+    char *kind = format_text("class_kind=%s\n", set->labels[reading->label].name);
+    char *lines = format_text("path=%s\n%s%s", reading->folder, official ? "" : records,
+                              set->label_count > 1 ? kind : "");
     free(records);
     free(kind);
     return lines;
