@@ -21,7 +21,7 @@ double training_bops(const struct net *net)
 static double training_bytes(const struct net *net)
 {
     double sum = 0;
-    double stored = setting_has(net->settings, "weight_store_bits") ? (double)setting_int(net->settings, "weight_store_bits") : 32;
+    double stored = net_stored_bits(net);
     for (size_t i = 0; i < net->count; i++) {
         const struct layer *layer = &net->layers[i];
         double weights = (double)layer->n * (double)layer->k, biases = layer->bias ? (double)layer->n : 0;

@@ -17,7 +17,6 @@ void *arena_alloc(struct arena *arena, size_t size)
     memset(chunk->memory, 0, size);
     chunk->next = arena->chunks;
     arena->chunks = chunk;
-    arena->total += size;
     return chunk->memory;
 }
 
@@ -29,7 +28,6 @@ void arena_free(struct arena *arena)
         free(chunk->memory);
         free(chunk);
     }
-    arena->total = 0;
 }
 
 size_t row_stride(size_t cols)

@@ -68,11 +68,8 @@ static void end(struct step *step)
 static void run_step(void *context)
 {
     struct step *step = context;
-    struct layer *last = &step->net.layers[step->net.count - 1];
     size_t correct = 0;
-    const float *logits = net_forward(&step->net, BATCH, step->count++, PASS_TRAIN);
-    softmax_cross_entropy(logits, BATCH, last->n, row_stride(last->n), step->labels, last->dy, &correct);
-    net_backward(&step->net, BATCH, NULL);
+    net_pass(&step->net, BATCH, step->labels, step->count++, PASS_TRAIN, NULL, &correct);
     net_update(&step->net, 1e-6);
 }
 

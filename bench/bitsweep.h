@@ -95,6 +95,8 @@ long setting_int(const struct settings *, const char *key);
 double setting_real(const struct settings *, const char *key);
 bool setting_bool(const struct settings *, const char *key);
 size_t setting_dims(const struct settings *, const char *key, long *out, size_t capacity);
+/* The table entry (struct mode_ops, ...) that a PARAM_PLUG key names; NULL if it is gone, like a data set's file. */
+const void *setting_plug(const struct settings *, const char *key);
 
 /* ---- counter-based random streams ---------------------------------------------------- */
 
@@ -194,7 +196,7 @@ struct solver_ops {
 /* ---- memory of one run ---------------------------------------------------------------- */
 
 /* Zeroed, 64-byte aligned memory that lives as long as the run. */
-struct arena { struct arena_chunk *chunks; size_t total; };
+struct arena { struct arena_chunk *chunks; };
 void *arena_alloc(struct arena *, size_t size);
 void arena_free(struct arena *);
 

@@ -9,19 +9,19 @@
 const struct quantiser_ops *run_quantiser(const struct settings *settings)
 {
     const struct alloc_ops *ops =
-        (const struct alloc_ops *)plug_find(PLUG_ALLOCATOR, setting_text(settings, "allocator"));
+        setting_plug(settings, "allocator");
     if (!ops->begin)
         return NULL;
     if (ops->quantiser)
         return ops->quantiser;
-    return (const struct quantiser_ops *)plug_find(PLUG_QUANTISER, setting_text(settings, "quantiser"));
+    return setting_plug(settings, "quantiser");
 }
 
 void allocator_begin(struct allocator *a, struct net *net, const struct settings *settings, long steps,
                      struct arena *arena)
 {
     *a = (struct allocator){
-        .ops = (const struct alloc_ops *)plug_find(PLUG_ALLOCATOR, setting_text(settings, "allocator")),
+        .ops = setting_plug(settings, "allocator"),
         .net = net,
         .allocation = {.settings = settings, .tensors = net->tensors, .ranges = net->ranges,
                        .count = (int)(2 * net->count), .steps = steps, .arena = arena,

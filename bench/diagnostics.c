@@ -37,15 +37,6 @@ void diagnostics_begin(struct diagnostics *d, struct net *net, const struct data
     }
 }
 
-static void pass(struct net *net, size_t samples, const int32_t *labels, long step)
-{
-    struct layer *last = &net->layers[net->count - 1];
-    size_t correct = 0;
-    const float *logits = net_forward(net, samples, step, PASS_DIAGNOSE);
-    softmax_cross_entropy(logits, samples, last->n, row_stride(last->n), labels, last->dy, &correct);
-    net_backward(net, samples, NULL);
-}
-
 static double share(uint64_t part, uint64_t whole) { return whole ? (double)part / (double)whole : NAN; }
 
 static double codes_used(const struct range *range, const float *x, size_t rows, size_t cols)
@@ -90,12 +81,13 @@ void diagnose(struct diagnostics *d, size_t samples, const int32_t *labels, long
     }
     size_t inputs = net->layers[0].k;
     memcpy(d->shadow->input, net->input, samples * row_stride(inputs) * sizeof(float));
-    pass(d->shadow, samples, labels, step);
+    size_t correct = 0;
+    net_pass(d->shadow, samples, labels, step, PASS_DIAGNOSE, NULL, &correct);
 
     struct product_counts counts[MAX_LAYERS] = {0};
     for (size_t i = 0; i < layers; i++)
         net->layers[i].product.counts = &counts[i];
-    pass(net, samples, labels, DIAGNOSTIC_STEPS + step);
+    net_pass(net, samples, labels, DIAGNOSTIC_STEPS + step, PASS_DIAGNOSE, NULL, &correct);
     for (size_t i = 0; i < layers; i++) {
         double *row = d->values + d->rows * FIGURES * layers + i;
         struct layer *layer = &net->layers[i];

@@ -56,7 +56,7 @@ const struct dataset *described_add(struct described **list, const struct settin
     const struct dataset *known = described_find(*list, settings);
     if (known)
         return known;
-    const struct plug *plug = plug_find(PLUG_DATASET, setting_text(settings, "dataset"));
+    const struct plug *plug = setting_plug(settings, "dataset");
     struct dataset dataset = {0};
     if (!((const struct dataset_ops *)plug)->describe(settings, &dataset, error)) {
         dataset_free(&dataset);

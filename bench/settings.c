@@ -85,6 +85,12 @@ size_t setting_dims(const struct settings *settings, const char *key, long *out,
     return count;
 }
 
+const void *setting_plug(const struct settings *settings, const char *key)
+{
+    const char *name = setting_text(settings, key);
+    return plug_find(settings_find(settings, key)->param->kind, name);
+}
+
 /* ---- filling ---- */
 
 void settings_put(struct settings *settings, const struct param *param, char *value, int line, int column)

@@ -48,11 +48,12 @@ struct trainer {
     bool diverged;
 };
 
-static void take_batch(struct trainer *t, const struct part *part, const uint32_t *indices, size_t rows)
+/* Samples first .. first + rows - 1 of the indices, or without indices of the part. */
+static void take_batch(struct trainer *t, const struct part *part, const uint32_t *indices, size_t first, size_t rows)
 {
     size_t features = t->dataset.features, stride = row_stride(features);
     for (size_t i = 0; i < rows; i++) {
-        size_t sample = indices ? indices[i] : i;
+        size_t sample = indices ? indices[first + i] : first + i;
         memcpy(t->net.input + i * stride, part->x + sample * features, features * sizeof(float));
         t->labels[i] = part->y[sample];
     }
@@ -66,8 +67,7 @@ static struct score evaluate(struct trainer *t, const struct part *part, const u
     size_t correct = 0;
     for (size_t i = 0; i < count; i += t->batch) {
         size_t rows = count - i < t->batch ? count - i : t->batch;
-        struct part rest = {.x = part->x + (indices ? 0 : i * t->dataset.features), .y = part->y + (indices ? 0 : i)};
-        take_batch(t, &rest, indices ? indices + i : NULL, rows);
+        take_batch(t, part, indices, i, rows);
         const float *logits = net_forward(&t->net, rows, t->step, PASS_EVALUATE);
         loss += softmax_cross_entropy(logits, rows, last->n, row_stride(last->n), t->labels, NULL, &correct);
     }
@@ -91,11 +91,8 @@ static void report(struct trainer *t, double loss, double accuracy)
 /* One step on the batch in net.input; returns the sum of the losses. */
 static double train_step(struct trainer *t, size_t rows, size_t *correct)
 {
-    struct layer *last = &t->net.layers[t->net.count - 1];
     allocator_step(&t->allocator, t->step);
-    const float *logits = net_forward(&t->net, rows, t->step, PASS_TRAIN);
-    double loss = softmax_cross_entropy(logits, rows, last->n, row_stride(last->n), t->labels, last->dy, correct);
-    net_backward(&t->net, rows, allocator_wants(&t->allocator, t->step));
+    double loss = net_pass(&t->net, rows, t->labels, t->step, PASS_TRAIN, allocator_wants(&t->allocator, t->step), correct);
     double lr = schedule_rate(&t->schedule, t->step);
     allocator_after(&t->allocator, t->step, rows, schedule_factor(&t->schedule, t->step));
     net_update(&t->net, lr);
@@ -113,7 +110,7 @@ static void train_epoch(struct trainer *t)
         order[i] = t->split.train[order[i]];
     for (; seen < count && !t->diverged; seen += rows, t->step++) {
         rows = count - seen < t->batch ? count - seen : t->batch;
-        take_batch(t, &t->dataset.train, order + seen, rows);
+        take_batch(t, &t->dataset.train, order, seen, rows);
         loss += train_step(t, rows, &correct);
         t->diverged = !isfinite(loss);
         report(t, loss / (double)(seen + rows), (double)correct / (double)(seen + rows));
@@ -131,7 +128,7 @@ static void train(struct trainer *t)
         if (t->diverged)
             break;
         size_t rows = t->split.train_count < t->batch ? t->split.train_count : t->batch;
-        take_batch(t, &t->dataset.train, t->order, rows);
+        take_batch(t, &t->dataset.train, t->order, 0, rows);
         diagnose(&t->diagnostics, rows, t->labels, t->step);
         struct score score = evaluate(t, &t->dataset.train, t->split.validation, t->split.validation_count);
         t->curve[VALIDATION_LOSS][t->epoch] = score.loss;
@@ -169,7 +166,7 @@ static bool load_initial(struct trainer *t, struct error *error)
 static bool prepare(struct trainer *t, struct error *error)
 {
     const struct settings *s = t->settings;
-    const struct dataset_ops *dataset = (const struct dataset_ops *)plug_find(PLUG_DATASET, setting_text(s, "dataset"));
+    const struct dataset_ops *dataset = setting_plug(s, "dataset");
     if (!dataset)
         return fail(error, "there is no data set '%s'", setting_text(s, "dataset"));
     if (!dataset->load(s, &t->dataset, error))
@@ -189,7 +186,7 @@ static bool prepare(struct trainer *t, struct error *error)
     t->labels = arena_alloc(&t->arena, t->batch * sizeof *t->labels);
     for (int c = 0; c < CURVES; c++)
         t->curve[c] = arena_alloc(&t->arena, (size_t)t->epochs * sizeof(double));
-    const struct mode_ops *mode = (const struct mode_ops *)plug_find(PLUG_MODE, setting_text(s, "mode"));
+    const struct mode_ops *mode = setting_plug(s, "mode");
     net_build(&t->net, s, &t->dataset, mode, run_quantiser(s), t->batch, &t->arena);
     allocator_begin(&t->allocator, &t->net, s, t->steps, &t->arena);
     diagnostics_begin(&t->diagnostics, &t->net, &t->dataset, &t->arena);

@@ -58,9 +58,9 @@ const struct plug *plug_find(enum plug_kind kind, const char *name)
 
 const char *plug_check(const struct settings *settings)
 {
-    const struct mode_ops *mode = (const struct mode_ops *)plug_find(PLUG_MODE, setting_text(settings, "mode"));
+    const struct mode_ops *mode = setting_plug(settings, "mode");
     const struct alloc_ops *allocator =
-        (const struct alloc_ops *)plug_find(PLUG_ALLOCATOR, setting_text(settings, "allocator"));
+        setting_plug(settings, "allocator");
     const char *why = mode->check ? mode->check(settings) : NULL;
     return why || !allocator->check ? why : allocator->check(settings);
 }
@@ -68,7 +68,7 @@ const char *plug_check(const struct settings *settings)
 /* The tensors that an allocator would be given, without building the network. */
 static int tabulate(const struct settings *settings, const struct dataset *dataset, struct tensor *tensors)
 {
-    const struct model_ops *model = (const struct model_ops *)plug_find(PLUG_MODEL, setting_text(settings, "model"));
+    const struct model_ops *model = setting_plug(settings, "model");
     struct layer_spec specs[MAX_LAYERS];
     size_t count = model->layers(settings, dataset, specs), inputs = dataset->features;
     for (size_t i = 0; i < count; i++) {

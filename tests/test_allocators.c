@@ -15,7 +15,7 @@ static void begin(struct run *run, struct settings settings, long steps, uint64_
 {
     *run = (struct run){.settings = settings, .key = key};
     const struct dataset dataset = {.rank = 1, .shape = {12}, .features = 12, .classes = 4};
-    const struct mode_ops *mode = (const struct mode_ops *)plug_find(PLUG_MODE, setting_text(&run->settings, "mode"));
+    const struct mode_ops *mode = setting_plug(&run->settings, "mode");
     net_build(&run->net, &run->settings, &dataset, mode, run_quantiser(&run->settings), 8, &run->arena);
     allocator_begin(&run->allocator, &run->net, &run->settings, steps, &run->arena);
 }
@@ -30,7 +30,6 @@ static void end(struct run *run)
 /* Steps of training on random samples and labels. */
 static void train(struct run *run, long steps)
 {
-    struct layer *last = &run->net.layers[run->net.count - 1];
     for (long step = 0; step < steps; step++) {
         int32_t labels[8];
         size_t correct = 0;
@@ -40,9 +39,7 @@ static void train(struct run *run, long steps)
                 run->net.input[i * row_stride(12) + j] = (float)rng_normal(run->key + 1, ((uint64_t)step * 8 + i) * 12 + j);
         }
         allocator_step(&run->allocator, step);
-        const float *logits = net_forward(&run->net, 8, step, PASS_TRAIN);
-        softmax_cross_entropy(logits, 8, 4, row_stride(4), labels, last->dy, &correct);
-        net_backward(&run->net, 8, allocator_wants(&run->allocator, step));
+        net_pass(&run->net, 8, labels, step, PASS_TRAIN, allocator_wants(&run->allocator, step), &correct);
         allocator_after(&run->allocator, step, 8, 1);
         net_update(&run->net, 0.01);
     }

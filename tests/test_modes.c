@@ -37,7 +37,7 @@ static void begin(struct layer_test *t, struct settings settings, size_t m, size
                   bool positive)
 {
     *t = (struct layer_test){.settings = settings};
-    t->mode = (const struct mode_ops *)plug_find(PLUG_MODE, setting_text(&t->settings, "mode"));
+    t->mode = setting_plug(&t->settings, "mode");
     t->x_range = (struct range){.kind = TENSOR_ACTIVATION, .bits = bits_a, .elements = k};
     t->w_range = (struct range){.kind = TENSOR_WEIGHT, .bits = bits_w, .elements = n * k};
     t->x = matrix(t, m, k), t->w = matrix(t, n, k), t->g = matrix(t, m, n);

@@ -49,8 +49,8 @@ static double mean_bits(const float *bits, size_t count)
 /* What every finished run's record must show. */
 static void check_record(const struct settings *s, const struct record *record, const char *label)
 {
-    const struct alloc_ops *allocator = (const struct alloc_ops *)plug_find(PLUG_ALLOCATOR, setting_text(s, "allocator"));
-    const struct mode_ops *mode = (const struct mode_ops *)plug_find(PLUG_MODE, setting_text(s, "mode"));
+    const struct alloc_ops *allocator = setting_plug(s, "allocator");
+    const struct mode_ops *mode = setting_plug(s, "mode");
     cr_assert_str_eq(record_get_text(record, "/status", ""), "done", "%s: %s", label, record_get_text(record, "/message", ""));
     double accuracy = record_get_real(record, "/metrics/test_accuracy", -1);
     cr_assert(accuracy >= 0 && accuracy <= 1, "%s", label);

@@ -76,7 +76,7 @@ static void build_layer(struct net *net, size_t index, size_t inputs, struct are
 void net_build(struct net *net, const struct settings *settings, const struct dataset *dataset,
                const struct mode_ops *mode, const struct quantiser_ops *quantiser, size_t batch, struct arena *arena)
 {
-    const struct model_ops *model = (const struct model_ops *)plug_find(PLUG_MODEL, setting_text(settings, "model"));
+    const struct model_ops *model = setting_plug(settings, "model");
     struct layer_spec specs[MAX_LAYERS];
     *net = (struct net){.settings = settings, .mode = mode, .quantiser = quantiser, .batch = batch};
     net->count = model->layers(settings, dataset, specs);

@@ -2,6 +2,7 @@
  * One training step of a network, product by product. */
 #include "net.h"
 #include "../clock.h"
+#include "../kernels/kernels.h"
 #include <math.h>
 
 static void relu(float *y, size_t count)
@@ -101,6 +102,16 @@ void net_backward(struct net *net, size_t rows, double *sum_squares)
     }
 }
 
+double net_pass(struct net *net, size_t rows, const int32_t *labels, long step, enum pass pass, double *sum_squares,
+                size_t *correct)
+{
+    struct layer *last = &net->layers[net->count - 1];
+    const float *logits = net_forward(net, rows, step, pass);
+    double loss = softmax_cross_entropy(logits, rows, last->n, row_stride(last->n), labels, last->dy, correct);
+    net_backward(net, rows, sum_squares);
+    return loss;
+}
+
 static void descend(float *w, float *velocity, const float *gradient, size_t count, float lr, float momentum, float decay)
 {
     for (size_t i = 0; i < count; i++) {
@@ -109,12 +120,18 @@ static void descend(float *w, float *velocity, const float *gradient, size_t cou
     }
 }
 
+int net_stored_bits(const struct net *net)
+{
+    bool given = setting_has(net->settings, "weight_store_bits");
+    return given ? (int)setting_int(net->settings, "weight_store_bits") : 32;
+}
+
+/* Up to 31 bits, so not as 8-bit codes. */
 static void restore_stored_width(struct layer *layer, int bits)
 {
     size_t count = layer->n * row_stride(layer->k);
-    float largest = 0, top = (float)code_limit(bits, true);
-    for (size_t i = 0; i < count; i++)
-        largest = fmaxf(largest, fabsf(layer->w[i]));
+    bool negative;
+    float largest = kernels()->max_abs(layer->w, count, &negative), top = (float)code_limit(bits, true);
     float scale = largest > 0 ? largest / top : 1;
     for (size_t i = 0; i < count; i++)
         layer->w[i] = rintf(layer->w[i] / scale) * scale;
@@ -124,7 +141,7 @@ void net_update(struct net *net, double lr)
 {
     float momentum = (float)setting_real(net->settings, "momentum");
     float decay = (float)setting_real(net->settings, "weight_decay");
-    int stored = setting_has(net->settings, "weight_store_bits") ? (int)setting_int(net->settings, "weight_store_bits") : 32;
+    int stored = net_stored_bits(net);
     for (size_t i = 0; i < net->count; i++) {
         struct layer *layer = &net->layers[i];
         descend(layer->w, layer->w_velocity, layer->dw, layer->n * row_stride(layer->k), (float)lr, momentum, decay);

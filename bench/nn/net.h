@@ -46,8 +46,16 @@ const float *net_forward(struct net *, size_t rows, long step, enum pass);
  * gradient of each tensor, before any straight-through mask; asks for the network input's gradient too. */
 void net_backward(struct net *, size_t rows, double *sum_squares);
 
+/* Forward, loss and backward on the samples in net->input: the sum of the losses; *correct counts. For sum_squares see
+ * net_backward. */
+double net_pass(struct net *, size_t rows, const int32_t *labels, long step, enum pass, double *sum_squares,
+                size_t *correct);
+
 /* SGD with momentum: v = momentum v + (g + weight_decay w), w -= lr v; no decay on biases; learned ranges follow. */
 void net_update(struct net *, double lr);
+
+/* Width at which the weights are kept between steps; 32: float32. */
+int net_stored_bits(const struct net *);
 
 /* Gives the tensors new widths. */
 void net_set_bits(struct net *, const float *bits /* 2 × layers */);

@@ -46,7 +46,7 @@ static void *begin(const struct allocation *a)
     size_t count = (size_t)a->count;
     struct state *s = arena_alloc(a->arena, sizeof *s);
     s->allocation = a;
-    s->solver = (const struct solver_ops *)plug_find(PLUG_SOLVER, setting_text(a->settings, "solver"));
+    s->solver = setting_plug(a->settings, "solver");
     s->tau = setting_int(a->settings, "tau");
     s->warm_up = setting_is(a->settings, "warm_up", "tau") ? s->tau : setting_int(a->settings, "warm_up");
     s->freeze = (long)(setting_real(a->settings, "freeze") * (double)a->steps);
