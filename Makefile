@@ -3,6 +3,7 @@
 # make demo       the same, then a real sweep on Fashion-MNIST with table and figures
 # make check      the same, then all tests, also under sanitizers and valgrind
 # make bench      time the kernels and training steps
+# make bench-peers  the float steps beside PyTorch's (Debian's python3-torch, if it is installed)
 VERSION := 0.1.0
 BUILD   ?= build
 PREFIX  ?= /usr/local
@@ -32,13 +33,13 @@ CFLAGS_ALL = -std=c17 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror $(OPT) -g -
 LIBS       = $(SANFLAGS) $(LDFLAGS) $(PKG_LIBS) -lglpk -lm -lpthread -ldl
 
 # Kernels for one instruction set; chosen at start, so only these files may use it.
-$(BUILD)/obj/bench/kernels/avx2.o:       ISA = -mavx2
-$(BUILD)/obj/bench/kernels/avx512vnni.o: ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mprefer-vector-width=512
+$(BUILD)/obj/bench/%avx2.o:       ISA = -mavx2 -mfma
+$(BUILD)/obj/bench/%avx512vnni.o: ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mprefer-vector-width=512
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 TEST_OBJECTS := $(TESTS:%.c=$(BUILD)/obj/%.o)
 
-.PHONY: all program deps test-deps demo check check-long bench install uninstall clean dist smoke force
+.PHONY: all program deps test-deps demo check check-long bench bench-peers install uninstall clean dist smoke force
 all: deps
 	@$(MAKE) --no-print-directory program
 
@@ -92,6 +93,9 @@ check-long: test-deps
 bench: deps
 	@$(MAKE) --no-print-directory program
 	$(BUILD)/bitsweep bench
+bench-peers: deps
+	@$(MAKE) --no-print-directory program
+	@/usr/bin/python3 -B bench/peers/compare.py --bitsweep $(BUILD)/bitsweep
 
 # Needs a built program; DESTDIR for packagers.
 SHARE := $(DESTDIR)$(PREFIX)/share

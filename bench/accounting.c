@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "accounting.h"
+#include "nn/nodes.h"
 #include <stdlib.h>
 
 static double width(float bits) { return bits > 0 ? bits : 32; }
@@ -8,28 +9,39 @@ double training_bops(const struct net *net)
 {
     double sum = 0;
     for (size_t i = 0; i < net->count; i++) {
-        const struct layer *layer = &net->layers[i];
         double w = width(net->ranges[2 * i].bits), a = width(net->ranges[2 * i + 1].bits);
-        sum += net->tensors[2 * i].macs * w * a
-               + net->mode->backward_bops(net->settings, layer->product.m_max, layer->n, layer->k, w, a);
+        sum += net->tensors[2 * i].macs * w * a + net->mode->backward_bops(&net->layers[i].product, w, a);
     }
     return sum;
 }
 
-/* Master weights, velocities and gradients in float32 (weights at their stored width), and the stored inputs of one batch: as
- * codes where the mode is integer. */
+/* Of a sample: a layer's input as codes where the mode is integer; as floats once, however many layers take it. */
+static double input_bits(const struct net *net, size_t index)
+{
+    const struct node *node = &net->nodes[net->layers[index].node];
+    for (size_t i = 0; !net->mode->integer && i < index; i++)
+        if (net->nodes[net->layers[i].node].spec.input == node->spec.input)
+            return 0;
+    return (double)net->tensors[2 * index + 1].elements * (net->mode->integer ? width(net->ranges[2 * index + 1].bits) : 32);
+}
+
+/* Master weights, velocities and gradients in float32 (layers' weights at their stored width), and what stays of one
+ * batch from forward to backward: layers' inputs, the activations' masks, the inputs of normalisations, the maxima's
+ * places. */
 static double training_bytes(const struct net *net)
 {
-    double sum = 0;
-    double stored = net_stored_bits(net);
-    for (size_t i = 0; i < net->count; i++) {
-        const struct layer *layer = &net->layers[i];
-        double weights = (double)layer->n * (double)layer->k, biases = layer->bias ? (double)layer->n : 0;
-        double input_bits = net->mode->integer ? width(net->ranges[2 * i + 1].bits) : 32;
-        sum += weights * (stored / 8 + 8) + biases * 12;
-        sum += (double)net->batch * (double)layer->k * input_bits / 8;
+    double sum = 0, batch_bits = 0;
+    for (size_t i = 0; i < net->parameter_count; i++) {
+        const struct parameter *p = &net->parameters[i];
+        double value = p->decays ? net_stored_bits(net) / 8.0 : 4;
+        sum += (double)p->rows * (double)p->cols * (p->gradient ? value + 8 : value);
     }
-    return sum;
+    for (size_t i = 0; i < net->count; i++)
+        batch_bits += input_bits(net, i);
+    for (const struct node *node = net->nodes; node < net->nodes + net->node_count; node++)
+        batch_bits += (double)(positions(node->out) * node->out.c)
+                      * (node->ops->kept_bits + (node->spec.activation != ACTIVATION_NONE));
+    return sum + (double)net->batch * batch_bits / 8;
 }
 
 static void record_tensors(struct record *record, const struct net *net)
@@ -71,5 +83,5 @@ void record_costs(struct record *record, const struct net *net, double mean_trai
     record_real(record, "/costs/bops_train", mean_training_bops, "bit operation",
                 "a sample of training, mean over the steps: three products, transforms, re-quantisation");
     record_real(record, "/costs/train_bytes", training_bytes(net), "byte",
-                "weights, velocities, gradients, and one batch of stored inputs");
+                "parameters, velocities, gradients, and what one batch keeps for its backward pass: inputs, masks");
 }

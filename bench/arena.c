@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bitsweep.h"
 #include <stdlib.h>
-#include <string.h>
 
 #define ALIGNMENT 64
 
 struct arena_chunk { struct arena_chunk *next; void *memory; };
 
+/* From calloc, which takes large blocks fresh from the system: zero already, and not there until they are touched. */
 void *arena_alloc(struct arena *arena, size_t size)
 {
-    size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + ALIGNMENT;
     struct arena_chunk *chunk = xmalloc(sizeof *chunk);
-    chunk->memory = aligned_alloc(ALIGNMENT, size);
-    if (!chunk->memory)
-        chunk->memory = xmalloc(SIZE_MAX); /* reports and exits */
-    memset(chunk->memory, 0, size);
+    chunk->memory = xcalloc(size + 2 * ALIGNMENT, 1); /* room behind for reads of whole lines */
     chunk->next = arena->chunks;
     arena->chunks = chunk;
-    return chunk->memory;
+    arena->bytes += size;
+    uintptr_t start = (uintptr_t)chunk->memory;
+    return (char *)chunk->memory + (ALIGNMENT - start % ALIGNMENT) % ALIGNMENT;
 }
 
 void arena_free(struct arena *arena)

@@ -22,4 +22,5 @@ void bench_interleaved(const struct variant *variants, size_t count, int rounds,
 void bench_gemm(struct bench_rows *);
 void bench_hadamard(struct bench_rows *);
 void bench_steps(struct bench_rows *);
+void bench_allocators(struct bench_rows *);
 #endif

@@ -141,11 +141,11 @@ struct dataset_ops {
 };
 void dataset_free(struct dataset *);
 
-/* True if the run reads no budget or it can be met by the layers that the model has for this (described) data set; else
- * the error names the feasible range (methods/registry.c). */
+/* NULL or a sentence: why the run's model cannot take this (described) data set (methods/registry.c). */
+const char *model_check(const struct settings *, const struct dataset *described);
+/* True if the run reads no budget or it can be met by the layers that the model has for this (described) data set, which fits it;
+ * else the error names the feasible range (methods/registry.c). */
 bool budget_check(const struct settings *, const struct dataset *described, struct error *);
-/* Multiply-accumulates of one sample's forward pass (methods/registry.c). */
-double model_macs(const struct settings *, const struct dataset *described);
 
 /* ---- costs, allocation --------------------------------------------------------------- */
 
@@ -195,14 +195,19 @@ struct solver_ops {
 
 /* ---- memory of one run ---------------------------------------------------------------- */
 
-/* Zeroed, 64-byte aligned memory that lives as long as the run. */
-struct arena { struct arena_chunk *chunks; };
+/* Zeroed, 64-byte aligned memory that lives as long as the run; pages cost nothing until they are touched. */
+struct arena { struct arena_chunk *chunks; size_t bytes; /* asked for */ };
 void *arena_alloc(struct arena *, size_t size);
 void arena_free(struct arena *);
 
 /* Elements between the rows of a matrix with `cols` columns: whole cache lines, and no power of two (OpenBLAS loses a
  * quarter there). The columns past `cols` stay zero, so rows × stride elements can be handled as one array. */
 size_t row_stride(size_t cols);
+
+/* What a checkpoint holds: the memory that carries a run from one step to the next, without pointers in it. Everything else is
+ * rebuilt from the settings. The same order of calls gives the same list. (bench/checkpoint.c) */
+struct kept;
+void keep(struct kept *, const char *name, void *data, size_t size);
 
 /* ---- quantisers ------------------------------------------------------------------------ */
 
@@ -229,6 +234,8 @@ double code_limit(double bits, bool is_signed);
 struct quantiser_ops {
     struct plug plug;
     bool learns;
+    /* Whether backward reads x (it may be NULL otherwise); NULL: always. */
+    bool (*needs_values)(const struct settings *);
     /* Sets is_signed, scale, lo, hi and limit for these values (rows × stride with zero padding, `count` real elements). */
     void (*fit)(struct range *, const float *x, size_t padded_count, size_t count);
     /* The straight-through gradient: masks grad in place and adds to the learned parameters' gradients. */
@@ -239,23 +246,37 @@ struct quantiser_ops {
     void (*resize)(struct range *, float before);
 };
 
+enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_RELU6 };
+
 /* ---- modes ----------------------------------------------------------------------------- */
 
 /* What is counted on a diagnostic step; sums over the products of one layer. */
 struct product_counts {
     uint64_t saturated[3], partial_sums[3]; /* forward, input gradient, weight gradient */
     uint64_t zero_gradients, gradients;
+    bool weight_codes[256], input_codes[256]; /* by the code's low byte: whether some value of the forward operand has it */
 };
 
-/* One layer's three products as a mode sees them: Y = X·Wᵀ + bias, dX = G·W, dW = Gᵀ·X.
- * Strides are row_stride(columns) and paddings are zero. */
+/* What a layer does to one sample, channels last. A dense layer is a 1 × 1 kernel on one position. 1-D data has height 1.
+ * Output (y, x, n) sums input (y*stride + ky - pad_h, x*stride + kx - pad_w, c) times w[n][(ky*kernel_w + kx) * in_c + c]
+ * (depthwise: c = n only, w[n][ky*kernel_w + kx]); outside the input there are zeros. */
+struct geometry {
+    size_t in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad_h, pad_w;
+    bool depthwise;                  /* in_c == out_c, one filter a channel */
+};
+
+/* One layer's three products as a mode sees them, on X unfolded (m × k): Y = X·Wᵀ + bias, dX = G·W folded back, dW = Gᵀ·X.
+ * Samples × positions × channels, the stride between positions being row_stride(channels); strides of matrices are
+ * row_stride(columns); paddings are zero, and stay so in what a mode writes. */
 struct product {
-    size_t m, n, k;                  /* samples of this batch, outputs, inputs */
-    size_t m_max;
-    const float *x, *w, *bias;       /* m × k, n × k, n or NULL */
+    const struct geometry *shape;
+    bool dense;                      /* the batch is one group of positions: its rows share scales and a transform's axis */
+    size_t samples, samples_max;
+    size_t m, n, k;                  /* samples × output positions; outputs; kernel positions × channels (depthwise: × 1) */
+    const float *x, *w, *bias;       /* samples × in_h × in_w × in_c; n × k; n or NULL */
     float *y;                        /* m × n */
     const float *g;                  /* m × n: dL/dY */
-    float *dx, *dw;                  /* m × k, n × k; NULL: not wanted */
+    float *dx, *dw;                  /* as x, w: overwritten; NULL: not wanted */
     struct range *x_range, *w_range;
     const struct quantiser_ops *quantiser; /* NULL: float32, nothing is quantised */
     bool evaluating;                 /* use frozen activation ranges; no backward will follow */
@@ -266,19 +287,26 @@ struct product {
     const struct settings *settings;
     struct product_counts *counts;   /* NULL except on diagnostic steps */
     void *state;                     /* the mode's memory for this layer */
+    char *scratch;                   /* thread t's part starts at t * scratch_step; 64-byte aligned */
+    size_t scratch_step;
 };
 
 struct mode_ops {
     struct plug plug;
     bool integer;                    /* operands are integer codes */
+    bool keeps_input;                /* backward needs no product.x: forward has kept it in the mode's own form */
+    const struct quantiser_ops *quantiser; /* its own (an allocator's own goes before it); NULL: the run's */
     const char *(*check)(const struct settings *); /* NULL or why not */
-    /* The mode's memory for one layer (m_max, n, k are set). */
+    /* The mode's memory for one layer that lasts from forward to backward and on (shape, samples_max, n, k are set). */
     void *(*prepare)(const struct settings *, const struct product *, struct arena *);
+    /* Bytes that forward and backward may use while they run, for each thread (parallel_threads() of them); called after prepare,
+     * with its state. All layers share product.scratch. */
+    size_t (*scratch_size)(const struct product *);
     void (*forward)(struct product *);
     void (*backward)(struct product *);
-    /* Bit operations a sample of the two backward products and what they need (transforms, re-quantisation), for a layer of
-     * n outputs and k inputs at widths w and a and a batch of m. METHODS 5. */
-    double (*backward_bops)(const struct settings *, size_t m, size_t n, size_t k, double w, double a);
+    /* Bit operations a sample of the two backward products and what they need (transforms, re-quantisation), at widths w and
+     * a and the batch samples_max. METHODS 5. */
+    double (*backward_bops)(const struct product *, double w, double a);
 };
 
 /* ---- allocators ------------------------------------------------------------------------ */
@@ -293,6 +321,7 @@ struct allocation {
     double budget;
     long steps;               /* of the whole run */
     struct arena *arena;
+    struct kept *kept;        /* where begin registers what the allocator must not forget; never NULL */
 };
 
 /* One decision, for the record. NaN where the allocator has no such figure. */
@@ -323,24 +352,48 @@ struct alloc_ops {
 /* ---- models ---------------------------------------------------------------------------- */
 
 enum weight_init {
-    INIT_HE,            /* N(0, 2 / inputs) */
+    INIT_HE,            /* N(0, 2 / inputs), inputs = k of the layer */
+    INIT_HE_OUT,        /* N(0, 2 / (kernel positions × outputs)) */
     INIT_FAN_IN,        /* U(±1/√inputs) */
-    INIT_HEAD           /* U(±√(3/inputs)) */
+    INIT_HEAD,          /* U(±√(3/inputs)) */
+    INIT_NORMAL         /* N(0, 0.01²) */
 };
 
-struct layer_spec {
+enum node_kind {
+    NODE_DENSE, NODE_CONV, NODE_DEPTHWISE, /* the quantised layers; dense flattens its input: positions × channels */
+    NODE_NORM,          /* batch normalisation (per channel over samples and positions), running statistics at evaluation */
+    NODE_ACTIVATE,      /* activation alone, or of a sum */
+    NODE_MAX_POOL,      /* kernel, stride, pad */
+    NODE_MEAN_POOL,     /* kernel 0: over all positions */
+    NODE_SHORTCUT       /* every stride-th position of each axis; the new channels are zero, half before and half after:
+                           option A of He et al. 2016, as the HDQT authors have it */
+};
+
+#define NODE_INPUT (-1) /* the network's input */
+#define NODE_PREVIOUS (-2)
+#define NODE_NONE (-3)
+
+/* One row of a model's table, in the order of computation. */
+struct node_spec {
     char name[32];
-    size_t outputs;
-    bool bias, relu;
+    enum node_kind kind;
+    int input;              /* index of the node it takes */
+    int add;                /* NORM, ACTIVATE: node of the same shape that is added before the activation; or NODE_NONE */
+    size_t outputs;         /* layers and SHORTCUT: channels; else 0 = as the input's */
+    size_t kernel, stride, pad; /* square; along the width only where the height is 1 */
+    bool bias;
+    enum activation activation; /* layers (after the bias), NORM, ACTIVATE */
     enum weight_init init;
 };
 
-#define MAX_LAYERS (MAX_DIMS + 1)
+#define MAX_LAYERS 64       /* quantised */
+#define MAX_NODES 192
 struct model_ops {
     struct plug plug;
-    /* The layers from input to classifier for this data set; returns their number. */
-    size_t (*layers)(const struct settings *, const struct dataset *, struct layer_spec *out /* MAX_LAYERS */);
+    const char *(*check)(const struct settings *, const struct dataset *described); /* NULL or why it cannot take this data; NULL: any */
+    bool flat;              /* takes a sample as one vector in the data set's own order, not as channels-last positions */
+    /* The nodes from input to classifier for this data set; returns their number. The last gives the logits. */
+    size_t (*nodes)(const struct settings *, const struct dataset *described, struct node_spec *out /* MAX_NODES */);
 };
-
 
 #endif

@@ -4,15 +4,18 @@
 #include "../results/store.h"
 #include "clock.h"
 #include "folder.h"
+#include "parallel.h"
 #include "version.h"
 #include <cblas.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -47,13 +50,15 @@ static void record_origin(struct record *record, const struct plan *plan, time_t
     free(kernel);
 }
 
+/* Adds this process to those from whose checkpoints it went on. */
 static void record_process(struct record *record, double wall_seconds, const struct rusage *usage)
 {
     double cpu_seconds = (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
                          1e-6 * (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
-    record_real(record, "/timing/wall_seconds", wall_seconds, "s",
+    record_real(record, "/timing/wall_seconds", wall_seconds + record_get_real(record, "/timing/wall_seconds", 0), "s",
                 "from the start of the run's process to its end");
-    record_real(record, "/timing/cpu_seconds", cpu_seconds, "s", "user and system time of the run's process");
+    record_real(record, "/timing/cpu_seconds", cpu_seconds + record_get_real(record, "/timing/cpu_seconds", 0), "s",
+                "user and system time of the run's process");
     record_real(record, "/timing/peak_memory_bytes", 1024.0 * (double)usage->ru_maxrss, "byte",
                 "largest resident size of the run's process");
 }
@@ -68,6 +73,39 @@ static void show_progress(void *context, const struct progress_report *report)
     slot->epoch = report->epoch;
     slot->epochs = report->epochs;
     slot->loss = report->loss;
+}
+
+static volatile sig_atomic_t told_to_stop;
+static void note_stop(int signal_number) { told_to_stop = signal_number; }
+
+/* Asked after every step. Until the first one there is nothing to keep, and SIGTERM ends the process at once. */
+static bool stopping(void *context)
+{
+    (void)context;
+    signal(SIGTERM, note_stop);
+    return told_to_stop != 0;
+}
+
+/* One line that differs whenever the rest of a run could differ by a bit: the run, this build, its libraries, this machine.
+ * The build is that of the file that runs, since a commit with local changes does not say which. free() it. */
+static char *state_identity(const struct run *run)
+{
+    struct record build = {0};
+    struct stat program = {0};
+    SHA2_CTX sum;
+    char digest[SHA256_DIGEST_STRING_LENGTH];
+    record_build(&build);
+    stat("/proc/self/exe", &program);
+    SHA256Init(&sum);
+    for (size_t i = 0; i < build.count; i++) {
+        const char *text = record_get_text(&build, build.fields[i].path, "");
+        SHA256Update(&sum, (const uint8_t *)text, strlen(text) + 1);
+    }
+    SHA256Update(&sum, (const uint8_t *)&program.st_size, sizeof program.st_size);
+    SHA256Update(&sum, (const uint8_t *)&program.st_mtim.tv_sec, sizeof program.st_mtim.tv_sec);
+    SHA256End(&sum, digest);
+    record_free(&build);
+    return format_text("run %s, build %s", run->id, digest);
 }
 
 /* The log gets the sentence too; the slot reaches the parent even when the disk is full. */
@@ -126,16 +164,38 @@ static void redirect_output(const struct child_job *job)
     free(path);
 }
 
+/* What training filled becomes the run file. */
+static void write_run(const struct child_job *job, struct record *record, double start, time_t started)
+{
+    struct rusage usage;
+    struct error error;
+    record_identity(record, job->run);
+    record_origin(record, job->plan, started);
+    record_int(record, "/provenance/threads", job->threads, "", "threads of the run");
+    getrusage(RUSAGE_SELF, &usage);
+    record_process(record, now_seconds() - start, &usage);
+    job->slot->test_accuracy = record_get_real(record, "/metrics/test_accuracy", NAN);
+    char *path = folder_run_path(job->folder, job->run->id);
+    if (!store_write(path, record, &error))
+        give_up(job->slot, EXIT_UNWRITABLE, error.text);
+    free(path);
+    folder_remove_checkpoint(job->folder, job->run->id);
+}
+
 static _Noreturn void child_main(const struct child_job *job)
 {
     const struct run *run = job->run;
     double start = now_seconds();
     time_t started = time(NULL);
     struct record record = {0}, initial = {0};
-    struct train_hooks hooks = {.progress = show_progress, .context = job->slot};
     struct error error = {""};
+    char *state = folder_checkpoint_path(job->folder, run->id), *identity = state_identity(run);
+    const struct checkpoint checkpoint = {state, identity, job->checkpoint_seconds};
+    struct train_hooks hooks = {
+        .progress = show_progress, .stopping = stopping, .context = job->slot, .checkpoint = &checkpoint};
     if (openblas_get_num_threads() != 1)
         openblas_set_num_threads(1);
+    parallel_use((size_t)job->threads);
 
     if (run->depends >= 0) {
         char *path = folder_run_path(job->folder, job->plan->runs[run->depends].id);
@@ -146,21 +206,15 @@ static _Noreturn void child_main(const struct child_job *job)
     }
     if (!job->train(&run->settings, &hooks, &record, &error))
         give_up(job->slot, EXIT_FAILURE, error.text);
-
-    struct rusage usage;
-    record_identity(&record, run);
-    record_origin(&record, job->plan, started);
-    getrusage(RUSAGE_SELF, &usage);
-    record_process(&record, now_seconds() - start, &usage);
-    job->slot->test_accuracy = record_get_real(&record, "/metrics/test_accuracy", NAN);
-    char *path = folder_run_path(job->folder, run->id);
-    if (!store_write(path, &record, &error))
-        give_up(job->slot, EXIT_UNWRITABLE, error.text);
-    free(path);
+    bool stopped = strcmp(record_get_text(&record, "/status", ""), "stopped") == 0;
+    if (!stopped)
+        write_run(job, &record, start, started);
     record_free(&record);
     record_free(&initial);
+    free(state);
+    free(identity);
     fflush(NULL);
-    _exit(EXIT_SUCCESS);
+    _exit(stopped ? EXIT_STOPPED : EXIT_SUCCESS);
 }
 
 pid_t child_start(const struct child_job *job)
@@ -193,7 +247,7 @@ static void keep_printable(char *text)
             *text = '?';
 }
 
-/* The last line of the log that is not empty; "" if there is none. */
+/* The last line of the log that is not empty and no mere note; "" if there is none. */
 static void last_log_line(const char *path, char *line, size_t size)
 {
     char tail[4096];
@@ -208,7 +262,7 @@ static void last_log_line(const char *path, char *line, size_t size)
     tail[count] = '\0';
     char *rest = NULL;
     for (char *part = strtok_r(tail, "\r\n", &rest); part; part = strtok_r(NULL, "\r\n", &rest))
-        if (part[strspn(part, " \t")] != '\0')
+        if (part[strspn(part, " \t")] != '\0' && strncmp(part, "bitsweep: note: ", 16) != 0)
             snprintf(line, size, "%s", strncmp(part, "bitsweep: ", 10) == 0 ? part + 10 : part);
     keep_printable(line);
 }
@@ -241,6 +295,10 @@ static char *explain(const struct child_job *job, const struct ending *ending, c
     if (signal_number == SIGKILL && ending->killed_for_memory) {
         *status = "out-of-memory";
         return xstrdup("killed by the kernel because memory ran out");
+    }
+    if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_STOPPED) {
+        *status = "signal";
+        return xstrdup("ended by SIGTERM; bitsweep run --retry continues it");
     }
     if (signal_number != 0) {
         const char *name = sigabbrev_np(signal_number);

@@ -12,6 +12,8 @@ typedef bool train_function(const struct settings *, const struct train_hooks *,
 
 /* Exit status of a child whose result could not be written: the run is not at fault and stays to do. */
 #define EXIT_UNWRITABLE 43
+/* ... that was asked to end by SIGTERM and has kept its state. */
+#define EXIT_STOPPED 44
 
 struct child_job {
     const struct plan *plan;
@@ -20,10 +22,12 @@ struct child_job {
     struct slot *slot;       /* shared with the parent, idle */
     train_function *train;
     const sigset_t *signals; /* mask that the child runs with */
+    int threads;             /* of the run */
+    double checkpoint_seconds; /* least time between two checkpoints; 0: one every epoch */
 };
 
-/* Forks; the child trains, writes the run file, and exits with 0 after that alone. It dies with its parent.
- * Returns the child, or -1 with errno set. */
+/* Forks; the child trains, writes the run file, removes its checkpoint, and exits with 0 after that alone. It dies with its
+ * parent. Returns the child, or -1 with errno set. */
 pid_t child_start(const struct child_job *);
 
 /* How a child ended that wrote no run file. */

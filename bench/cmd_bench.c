@@ -21,12 +21,13 @@ static int run(int argc, char **argv);
 
 const struct command cmd_bench = {
     .name = "bench",
-    .arguments = "[gemm|hadamard|steps]... [--format text|json|csv]",
+    .arguments = "[gemm|hadamard|steps|allocators]... [--format text|json|csv]",
     .summary = "Time the integer products, the transforms and the training steps, as ratios within one run.",
     .details =
         "  gemm             integer products against OpenBLAS's float product\n"
         "  hadamard         Hadamard transform against scaling the same memory, and the quantisers\n"
         "  steps            one training step in each mode against mode fp\n"
+        "  allocators       what an allocator itself costs in a run\n"
         "                   (all of them when none is named)\n"
         "  --format FORMAT  text (default), json or csv; a row without a bound has null or nothing there\n"
         "\n"
@@ -38,6 +39,7 @@ const struct command cmd_bench = {
 
 static const struct { const char *name; void (*run)(struct bench_rows *); } parts[] = {
     {"gemm", bench_gemm}, {"hadamard", bench_hadamard}, {"steps", bench_steps},
+    {"allocators", bench_allocators},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
@@ -127,7 +129,7 @@ static int choose_parts(int count, char **names, bool *chosen)
         while (part < PARTS && strcmp(parts[part].name, names[i]) != 0)
             part++;
         if (part == PARTS)
-            return usage_error(&cmd_bench, "unknown part '%s'; valid: gemm, hadamard, steps", names[i]);
+            return usage_error(&cmd_bench, "unknown part '%s'; valid: gemm, hadamard, steps, allocators", names[i]);
         chosen[part] = true;
     }
     for (size_t part = 0; count == 0 && part < PARTS; part++)

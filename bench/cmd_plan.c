@@ -19,16 +19,16 @@ static int run(int argc, char **argv);
 const struct command cmd_plan = {
     .name = "plan",
     .arguments = "SWEEP.yaml [-s KEY=VALUE]... [-j N] [--format text|json|csv]",
-    .summary = "Show the runs of a sweep, their state, and the time and disk that the rest needs.",
+    .summary = "Show the runs of a sweep, their state, and the time, memory and disk that the rest needs.",
     .details =
         "  -s KEY=VALUE        set a key in every block of the file; may be repeated; a list multiplies:\n"
         "                      -s 'seed=[1, 2, 3]'\n"
         "  -j N                workers that share the time; default: the cores that this process may use\n"
         "  --format FORMAT     text (default), json, or csv\n"
         "\n"
-        "Nothing is trained and nothing is written. Times are those of finished runs of the same data set,\n"
-        "model, mode and batch where there are any, and rough assumptions otherwise. docs/sweep-files.md\n"
-        "describes the file.\n"
+        "Nothing is trained and nothing is written. Memory is that at the peak of a run. Times are those of\n"
+        "finished runs of the same data set, model, mode and batch where there are any, and rough assumptions\n"
+        "otherwise. docs/sweep-files.md describes the file.\n"
         "\n"
         "Example: bitsweep plan bench/sweeps/demo.yaml -s 'seed=[1, 2, 3]' -j 8",
     .run = run,
@@ -38,7 +38,7 @@ struct totals {
     struct tally tally;
     size_t stale, measured, assumed; /* measured, assumed: of the runs to do */
     double seconds, bytes;           /* seconds: of all workers together */
-    double longest;
+    double longest, memory;          /* memory: of the largest run to do */
     int workers;
 };
 
@@ -62,7 +62,15 @@ static void add_up(struct view *view, int workers)
         t->seconds += view->estimates[i].seconds;
         t->bytes += view->estimates[i].bytes;
         t->longest = fmax(t->longest, view->estimates[i].seconds);
+        t->memory = fmax(t->memory, view->estimates[i].memory);
     }
+}
+
+/* At most, of all workers together. */
+static double memory_together(const struct totals *totals)
+{
+    size_t runs = totals->tally.of[RUN_TO_DO], workers = (size_t)totals->workers;
+    return totals->memory * (double)(runs < workers ? runs : workers);
 }
 
 /* No number of workers makes a single run shorter. */
@@ -110,6 +118,11 @@ static void print_totals(const struct view *view)
                "time of %zu run%s measured, of %zu assumed\n",
                duration, expected_seconds(t) / 3600, t->workers, plural((size_t)t->workers), t->bytes / 1e6,
                t->measured, plural(t->measured), t->assumed);
+    if (t->memory > 0)
+        printf("memory: up to %.0f MB for a run, %.0f MB for all workers together\n", t->memory / 1e6,
+               memory_together(t) / 1e6);
+    if (t->tally.resumable > 0)
+        printf("%zu of the runs to do go%s on from a checkpoint\n", t->tally.resumable, t->tally.resumable == 1 ? "es" : "");
     if (of[RUN_FAILED] > 0)
         puts("failed runs are repeated by bitsweep run --retry");
     if (t->stale > 0)
@@ -141,6 +154,8 @@ static cJSON *run_object(const struct view *view, size_t index)
     cJSON_AddItemToObject(object, "depends",
                           text_or_null(run->depends < 0 ? NULL : view->plan->runs[run->depends].id));
     cJSON_AddBoolToObject(object, "stale", result->stale);
+    cJSON_AddBoolToObject(object, "resumable", result->resumable);
+    cJSON_AddItemToObject(object, "memory_bytes", json_real(round(estimate->memory)));
     cJSON_AddItemToObject(object, "seconds", json_real(estimate->seconds));
     cJSON_AddBoolToObject(object, "measured", estimate->measured);
     cJSON_AddItemToObject(object, "bytes", json_real(round(estimate->bytes)));
@@ -167,6 +182,9 @@ static void print_as_json(const struct view *view)
         {"seconds", expected_seconds(t)},
         {"hours", expected_seconds(t) / 3600},
         {"bytes", round(t->bytes)},
+        {"resumable", (double)t->tally.resumable},
+        {"memory_largest_bytes", round(t->memory)},
+        {"memory_together_bytes", round(memory_together(t))},
     };
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "sweep", view->plan->name);
@@ -187,8 +205,8 @@ static int compare_words(const void *a, const void *b)
 
 static void print_csv(const struct view *view)
 {
-    static const char *const fixed[] = {"id",    "status",  "skip",     "depends",
-                                        "stale", "seconds", "measured", "bytes"};
+    static const char *const fixed[] = {"id",      "status",   "skip",  "depends",   "stale",
+                                        "seconds", "measured", "bytes", "resumable", "memory_bytes"};
     struct names keys = {0};
     for (size_t i = 0; i < view->plan->count; i++)
         for (size_t s = 0; s < view->plan->runs[i].settings.count; s++)
@@ -208,6 +226,8 @@ static void print_csv(const struct view *view)
         print_csv_real(view->estimates[i].seconds, false);
         print_csv_field(view->estimates[i].measured ? "true" : "false", false);
         print_csv_real(round(view->estimates[i].bytes), false);
+        print_csv_field(view->results[i].resumable ? "true" : "false", false);
+        print_csv_real(round(view->estimates[i].memory), false);
         for (size_t k = 0; k < keys.count; k++) {
             const struct setting *setting = settings_find(&run->settings, keys.items[k]);
             print_csv_field(setting ? setting->value : "", k + 1 == keys.count);

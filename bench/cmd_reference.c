@@ -22,6 +22,7 @@ struct reference {
     size_t m, n, k;
     double bits, acc_bits, tile, hadamard, quantile;
     struct arena arena;
+    struct geometry shape;
     struct product product;
     struct range x_range, w_range;
     struct integer_layer layer;
@@ -82,8 +83,10 @@ static bool load(struct reference *r, struct error *error)
                     r->acc_bits);
     struct product *p = &r->product;
     size_t stride_k = row_stride(r->k);
-    *p = (struct product){.m = r->m, .n = r->n, .k = r->k, .m_max = r->m, .x_range = &r->x_range,
-                          .w_range = &r->w_range, .state = &r->layer};
+    r->shape = (struct geometry){.in_h = 1, .in_w = 1, .in_c = r->k, .out_h = 1, .out_w = 1, .out_c = r->n, .kernel_h = 1,
+                                 .kernel_w = 1, .stride = 1};
+    *p = (struct product){.shape = &r->shape, .dense = true, .samples = r->m, .samples_max = r->m, .m = r->m, .n = r->n,
+                          .k = r->k, .x_range = &r->x_range, .w_range = &r->w_range, .state = &r->layer};
     p->x = read_matrix(r, "x", r->m, r->k, error);
     p->w = p->x ? read_matrix(r, "w", r->n, r->k, error) : NULL;
     p->g = p->w ? read_matrix(r, "dy", r->m, r->n, error) : NULL;
@@ -106,16 +109,15 @@ static void compute(struct reference *r)
         .accumulators = {.bits = r->acc_bits >= REFERENCE_NO_LIMIT ? 32 : (int)r->acc_bits, .tile = (int)r->tile,
                          .backward = BACKWARD_WHOLE},
         .gradient = {.bits = (int)r->bits, .quantile = (float)r->quantile},
+        .transforms = true,
         .transform = {.identity = r->hadamard == 0},
-        .x = {.data = arena_alloc(&r->arena, r->m * stride_k), .stride = stride_k},
-        .w = {.data = arena_alloc(&r->arena, r->n * stride_k), .stride = stride_k},
     };
     fit(&r->x_range, p->x, r->m * stride_k, r->bits, r->quantile);
     fit(&r->w_range, p->w, r->n * stride_k, r->bits, r->quantile);
-    allocate_transformed(layer, p, &r->arena);
-    quantise_forward(p, &layer->x, &layer->w);
-    forward_on_codes(p, &layer->accumulators, &layer->x, &layer->w, layer->workspace);
-    transformed_backward(p);
+    lay_out_integer_layer(layer, p, &r->arena);
+    p->scratch = arena_alloc(&r->arena, integer_scratch_size(p));
+    forward_on_codes(p);
+    integer_backward(p);
 }
 
 /* Largest difference from the reference matrix over its largest magnitude; INFINITY when it cannot be read. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * bitsweep run: trains every run of a sweep that is not done yet. */
 #include "options.h"
+#include "parallel.h"
 #include "runner.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,20 +11,26 @@ static int run(int argc, char **argv);
 
 const struct command cmd_run = {
     .name = "run",
-    .arguments = "SWEEP.yaml [-s KEY=VALUE]... [-j N] [--timeout DURATION] [--retry] [--redo stale]\n"
-                 "                    [--only ID,...] [--quiet]",
+    .arguments = "SWEEP.yaml [-s KEY=VALUE]... [-j N] [--threads N] [--timeout DURATION]\n"
+                 "                    [--checkpoint SECONDS] [--retry] [--redo stale] [--only ID,...] [--quiet]",
     .summary = "Train every run of a sweep that is not done yet, several at a time.",
     .details =
         "  -s KEY=VALUE        set a key in every block of the sweep file; may be repeated\n"
-        "  -j N                workers, one core each; default: the cores that this process may use\n"
+        "  -j N                workers; default: the cores that this process may use, over the threads of a run\n"
+        "  --threads N         threads of each run, 1 to 8; default: 1, which is best where there are several runs.\n"
+        "                      Results are the same for any number\n"
         "  --timeout DURATION  end a run that takes longer: 90s, 10m, 2h, 1d; default: never\n"
-        "  --retry             repeat runs that failed before\n"
+        "  --checkpoint SECONDS\n"
+        "                      time from one checkpoint of a run to the next; default: 30; 0: at every epoch's end\n"
+        "  --retry             repeat runs that failed before; what has a checkpoint goes on from there, so a run\n"
+        "                      that was ended by --timeout gets the same time again\n"
         "  --redo stale        repeat finished runs that a build of another git commit made\n"
         "  --only ID,...       only these runs (ids or their beginnings) and those that they start from\n"
         "  --quiet             print only failures and the summary\n"
         "\n"
         "Results go to results/NAME, NAME being the sweep file's base name: runs/ID.h5 and logs/ID.log.\n"
-        "The same command again continues what is left. Ctrl-C ends the workers, twice aborts at once.\n"
+        "The same command again continues what is left, runs under way from checkpoints/ID.ckpt, with the same\n"
+        "results as if never interrupted. Ctrl-C ends the workers after the step in progress, twice aborts at once.\n"
         "Exit code: 0 all done, 3 some failed, 2 bad usage or already running, 1 results cannot be written,\n"
         "130 or 143 interrupted.\n"
         "\n"
@@ -45,6 +52,26 @@ static bool set_timeout(const struct option *option, const char *value, struct e
         }
     return fail(error, "--timeout %s: must be a positive number and s, m, h or d, for example 90s or 1.5h",
                 value);
+}
+
+static bool set_seconds(const struct option *option, const char *value, struct error *error)
+{
+    char *end;
+    double seconds = strtod(value, &end);
+    if (end == value || *end || !(seconds >= 0) || seconds > 1e9)
+        return fail(error, "%s %s: must be a number of seconds from 0 to 1e9", option->name, value);
+    *(double *)option->target = seconds;
+    return true;
+}
+
+static bool set_threads(const struct option *option, const char *value, struct error *error)
+{
+    char *end;
+    long threads = strtol(value, &end, 10);
+    if (end == value || *end || threads < 1 || threads > CHUNKS)
+        return fail(error, "%s %s: must be a whole number from 1 to %d", option->name, value, CHUNKS);
+    *(int *)option->target = (int)threads;
+    return true;
 }
 
 static bool set_redo(const struct option *option, const char *value, struct error *error)
@@ -84,16 +111,23 @@ static int run(int argc, char **argv)
     struct plan plan;
     char *command = command_line(argc, argv);
     struct run_options how = {
-        .results = "results", .jobs = usable_cores(), .command = command, .train = train_run,
+        .results = "results", .threads = 1, .checkpoint = 30, .command = command, .train = train_run,
     };
     const struct option options[] = {
-        {"-j", set_workers, &how.jobs},    {"--timeout", set_timeout, &how.timeout},
-        {"--retry", set_flag, &how.retry}, {"--redo", set_redo, &how.redo_stale},
-        {"--only", set_text, &how.only},   {"--quiet", set_flag, &how.quiet},
+        {"-j", set_workers, &how.jobs},
+        {"--threads", set_threads, &how.threads},
+        {"--timeout", set_timeout, &how.timeout},
+        {"--checkpoint", set_seconds, &how.checkpoint},
+        {"--retry", set_flag, &how.retry},
+        {"--redo", set_redo, &how.redo_stale},
+        {"--only", set_text, &how.only},
+        {"--quiet", set_flag, &how.quiet},
         {0},
     };
     int code = EXIT_USAGE;
     if (read_sweep(&cmd_run, options, argc, argv, &plan)) {
+        int workers = usable_cores() / how.threads;
+        how.jobs = how.jobs > 0 ? how.jobs : workers > 0 ? workers : 1;
         code = runner_run(&plan, &how, &error);
         if (error.text[0])
             input_error(&cmd_run, &error);

@@ -142,6 +142,8 @@ static void print_text(const struct view *view)
     print_state(view);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         printf("  %-8s %5zu", order[i] == RUN_TO_DO ? "to do" : state_names[order[i]], tally.of[order[i]]);
+        if (order[i] == RUN_TO_DO && tally.resumable > 0)
+            printf("  (%zu from a checkpoint)", tally.resumable);
         if (order[i] == RUN_FAILED && tally.of[RUN_FAILED] > 0)
             print_statuses(view);
         putchar('\n');
@@ -192,6 +194,7 @@ static cJSON *run_object(const struct view *view, size_t index)
     cJSON_AddStringToObject(object, "id", run->id);
     cJSON_AddStringToObject(object, "label", label);
     cJSON_AddStringToObject(object, "state", state_names[result->state]);
+    cJSON_AddBoolToObject(object, "resumable", result->resumable);
     if (result->state == RUN_RUNNING)
         add_progress(object, slot_of(view, run));
     if (result->state == RUN_FAILED)
@@ -217,6 +220,7 @@ static void print_as_json(const struct view *view)
     for (int state = 0; state < RUN_STATES; state++)
         cJSON_AddNumberToObject(counts, state_names[state], (double)tally.of[state]);
     cJSON_AddNumberToObject(counts, "stale", (double)view->stale);
+    cJSON_AddNumberToObject(counts, "resumable", (double)tally.resumable);
     cJSON *runs = cJSON_AddArrayToObject(root, "runs");
     for (size_t i = 0; i < view->plan->count; i++)
         cJSON_AddItemToArray(runs, run_object(view, i));

@@ -3,18 +3,23 @@
 #ifndef BITSWEEP_DECISIONS_H
 #define BITSWEEP_DECISIONS_H
 #include "../results/record.h"
+#include "checkpoint.h"
 #include "nn/net.h"
 
-struct decision_log {
-    size_t count, capacity;
-    int64_t *step;
-    float *bits;                     /* count × tensors */
-    double *trace, *limit;           /* count × tensors */
-    int8_t *is_signed;               /* count × tensors */
-    double *cost, *omega, *omega_uniform, *microseconds; /* count */
-    char **solver;                   /* count */
-    int8_t *optimal;                 /* count */
+/* Columns of the log: one value a decision, or one for each tensor. */
+enum logged {
+    LOG_STEP,                                             /* int64_t */
+    LOG_BITS,                                             /* float × tensors */
+    LOG_TRACE, LOG_RANGE,                                 /* double × tensors */
+    LOG_SIGNED,                                           /* int8_t × tensors */
+    LOG_COST, LOG_BUDGET, LOG_OMEGA, LOG_OMEGA_UNIFORM,   /* double */
+    LOG_SOLVER,                                           /* struct solver_name */
+    LOG_OPTIMAL,                                          /* int8_t */
+    LOG_MICROSECONDS,                                     /* double */
+    LOG_COLUMNS
 };
+struct solver_name { char text[48]; };
+struct decision_log { int64_t count; struct growing columns[LOG_COLUMNS]; };
 
 struct allocator {
     const struct alloc_ops *ops;     /* with begin == NULL: nothing is quantised */
@@ -25,11 +30,14 @@ struct allocator {
     double largest_cost;             /* in force at any step */
     double seconds;                  /* spent for the allocator, estimation included */
     double *sum_squares;             /* tensors */
+    struct kept kept;                /* its state, the log included */
 };
 
-/* Quantiser that the run's tensors use: the allocator's own, or the run's setting; NULL for allocator none. */
+/* Quantiser that the run's tensors use: the allocator's own, else the mode's own, else the run's setting; NULL for allocator
+ * none. */
 const struct quantiser_ops *run_quantiser(const struct settings *);
 
+/* The allocator must stay where it is. */
 void allocator_begin(struct allocator *, struct net *, const struct settings *, long steps, struct arena *);
 /* Before each step, and with step == steps after the last: new widths, logged. */
 void allocator_step(struct allocator *, long step);
@@ -37,6 +45,8 @@ void allocator_step(struct allocator *, long step);
 double *allocator_wants(struct allocator *, long step);
 /* After backward: estimation, learned widths, and the check that the cost in force meets a guaranteed budget. */
 void allocator_after(struct allocator *, long step, size_t batch, double lr_factor);
-void allocator_record(struct allocator *, struct record *);
+/* A column's values, decision by decision. */
+const void *allocator_logged(const struct allocator *, enum logged);
+void allocator_record(const struct allocator *, struct record *);
 void allocator_end(struct allocator *);
 #endif

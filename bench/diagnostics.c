@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "diagnostics.h"
-#include "kernels/kernels.h"
+#include "nn/nodes.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,38 +17,44 @@ static const struct { const char *path, *meaning; } figures[FIGURES] = {
     {"/diagnostics/saturated_input_gradient", "the same in the input gradient (NaN: not computed)"},
     {"/diagnostics/saturated_weight_gradient", "the same in the weight gradient"},
     {"/diagnostics/zero_gradients", "share of non-zero output gradients that became code 0"},
-    {"/diagnostics/gradient_cosine", "cosine between the weight gradient and the float32 network's on the same batch"},
+    {"/diagnostics/gradient_cosine", "cosine between the weight gradient and the float32 network's on the same samples"},
     {"/diagnostics/gradient_noise_ratio", "squared norm of the float32 weight gradient over that of the difference"},
     {"/diagnostics/weight_codes_used", "share of the codes that some weight has"},
     {"/diagnostics/input_codes_used", "share of the codes that some input has"},
 };
 
-void diagnostics_begin(struct diagnostics *d, struct net *net, const struct dataset *dataset, struct arena *arena)
+void diagnostics_begin(struct diagnostics *d, struct net *net, const struct dataset *described, size_t epochs,
+                       struct arena *arena)
 {
     *d = (struct diagnostics){.net = net};
     if (!net->quantiser)
         return;
     d->shadow = arena_alloc(arena, sizeof *d->shadow);
-    const struct mode_ops *fp = (const struct mode_ops *)plug_find(PLUG_MODE, "fp");
-    net_build(d->shadow, net->settings, dataset, fp, NULL, net->batch, arena);
-    for (size_t i = 0; i < net->count; i++) {
-        d->shadow->layers[i].product.w = net->layers[i].w;
-        d->shadow->layers[i].product.bias = net->layers[i].bias;
-    }
+    d->capacity = epochs;
+    d->values = arena_alloc(arena, epochs * FIGURES * net->count * sizeof *d->values);
+    net_build_shadow(d->shadow, net, described, net->batch < DIAGNOSED ? net->batch : DIAGNOSED, arena);
+}
+
+size_t diagnostics_pool_size(const struct diagnostics *d) { return d->shadow ? net_pool_size(d->shadow) : 0; }
+
+void diagnostics_use_pool(struct diagnostics *d, struct pool pool)
+{
+    if (d->shadow)
+        net_use_pool(d->shadow, pool);
+}
+
+void diagnostics_keep(struct diagnostics *d, struct kept *kept)
+{
+    if (!d->shadow)
+        return;
+    keep(kept, "diagnostics", d->values, d->capacity * FIGURES * d->net->count * sizeof *d->values);
+    keep(kept, "diagnosed epochs", &d->rows, sizeof d->rows);
 }
 
 static double share(uint64_t part, uint64_t whole) { return whole ? (double)part / (double)whole : NAN; }
 
-static double codes_used(const struct range *range, const float *x, size_t rows, size_t cols)
+static double codes_used(const struct range *range, const bool *seen)
 {
-    bool seen[256] = {false};
-    int8_t *codes = xmalloc(cols);
-    for (size_t i = 0; i < rows; i++) {
-        kernels()->quantise_nearest(x + i * row_stride(cols), cols, range->scale, range->lo, range->hi, codes);
-        for (size_t j = 0; j < cols; j++)
-            seen[(uint8_t)codes[j]] = true;
-    }
-    free(codes);
     int used = 0;
     for (int i = 0; i < 256; i++)
         used += seen[i];
@@ -69,36 +75,39 @@ static void compare_gradients(const struct layer *layer, const struct layer *exa
     row[GRADIENT_NOISE_RATIO * layers] = exact_norm / difference;
 }
 
+static void fill_row(const struct diagnostics *d, const struct product_counts *counts, double *row)
+{
+    size_t layers = d->net->count;
+    for (size_t i = 0; i < layers; i++, row++, counts++) {
+        const struct layer *layer = &d->net->layers[i];
+        for (int which = 0; which < 3; which++)
+            row[(size_t)which * layers] = share(counts->saturated[which], counts->partial_sums[which]);
+        row[ZERO_GRADIENTS * layers] = share(counts->zero_gradients, counts->gradients);
+        compare_gradients(layer, &d->shadow->layers[i], layers, row);
+        row[WEIGHT_CODES_USED * layers] = codes_used(layer->product.w_range, counts->weight_codes);
+        row[INPUT_CODES_USED * layers] = codes_used(layer->product.x_range, counts->input_codes);
+    }
+}
+
 void diagnose(struct diagnostics *d, size_t samples, const int32_t *labels, long step)
 {
     struct net *net = d->net;
-    size_t layers = net->count;
+    size_t layers = net->count, correct = 0;
     if (!d->shadow)
         return;
-    if (d->rows == d->capacity) {
-        d->capacity = d->capacity ? 2 * d->capacity : 16;
-        d->values = xrealloc(d->values, d->capacity * FIGURES * layers * sizeof *d->values);
-    }
-    size_t inputs = net->layers[0].k;
-    memcpy(d->shadow->input, net->input, samples * row_stride(inputs) * sizeof(float));
-    size_t correct = 0;
+    if ((size_t)d->rows == d->capacity)
+        die("diagnostics of more epochs than the run has");
+    samples = samples < DIAGNOSED ? samples : DIAGNOSED;
+    net_weights_changed(d->shadow); /* by the training of the other */
     net_pass(d->shadow, samples, labels, step, PASS_DIAGNOSE, NULL, &correct);
 
     struct product_counts counts[MAX_LAYERS] = {0};
     for (size_t i = 0; i < layers; i++)
         net->layers[i].product.counts = &counts[i];
     net_pass(net, samples, labels, DIAGNOSTIC_STEPS + step, PASS_DIAGNOSE, NULL, &correct);
-    for (size_t i = 0; i < layers; i++) {
-        double *row = d->values + d->rows * FIGURES * layers + i;
-        struct layer *layer = &net->layers[i];
-        layer->product.counts = NULL;
-        for (int which = 0; which < 3; which++)
-            row[(size_t)which * layers] = share(counts[i].saturated[which], counts[i].partial_sums[which]);
-        row[ZERO_GRADIENTS * layers] = share(counts[i].zero_gradients, counts[i].gradients);
-        compare_gradients(layer, &d->shadow->layers[i], layers, row);
-        row[WEIGHT_CODES_USED * layers] = codes_used(layer->product.w_range, layer->w, layer->n, layer->k);
-        row[INPUT_CODES_USED * layers] = codes_used(layer->product.x_range, layer->product.x, samples, layer->k);
-    }
+    fill_row(d, counts, d->values + (size_t)d->rows * FIGURES * layers);
+    for (size_t i = 0; i < layers; i++)
+        net->layers[i].product.counts = NULL;
     for (size_t i = 0; i < 2 * layers; i++)
         net->ranges[i].step_grad = net->ranges[i].top_grad = 0;
     d->rows++;
@@ -111,16 +120,16 @@ void diagnostics_record(const struct diagnostics *d, struct record *record)
         return;
     const char *names[MAX_LAYERS];
     for (size_t i = 0; i < layers; i++)
-        names[i] = d->net->layers[i].spec.name;
-    record_put(record, "/diagnostics/layer", RECORD_TEXT, 1, &layers, names, "", "columns of the other fields");
-    const size_t shape[2] = {d->rows, layers};
-    double *values = xmalloc(d->rows * layers * sizeof *values);
+        names[i] = d->net->nodes[d->net->layers[i].node].spec.name;
+    record_put(record, "/diagnostics/layer", RECORD_TEXT, 1, &layers, names, "",
+               "columns of the other fields, which are of up to 32 samples an epoch");
+    size_t epochs = (size_t)d->rows;
+    const size_t shape[2] = {epochs, layers};
+    double *values = xmalloc(epochs * layers * sizeof *values);
     for (size_t f = 0; f < FIGURES; f++) {
-        for (size_t e = 0; e < d->rows; e++)
+        for (size_t e = 0; e < epochs; e++)
             memcpy(values + e * layers, d->values + (e * FIGURES + f) * layers, layers * sizeof *values);
         record_put(record, figures[f].path, RECORD_F64, 2, shape, values, "", figures[f].meaning);
     }
     free(values);
 }
-
-void diagnostics_end(struct diagnostics *d) { free(d->values); }

@@ -4,24 +4,28 @@
 #include "../results/store.h"
 #include "folder.h"
 #include "identity.h"
+#include "memory.h"
+#include "nn/net.h"
 #include "plan.h"
 #include "settings.h"
+#include "../datasets/split.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* Assumed until runs of the same kind have finished: multiply-accumulates a second on one core, all three products together, as
- * a Zen 4 core trains dense networks (docs/performance.md); older cores take two to four times as long. */
-static const struct { const char *mode; double macs_per_second; } assumed_rates[] = {
-    {"fp", 35e9}, {"fqt", 60e9}, {"hfqt", 50e9},
+/* Assumed until runs of the same kind have finished: multiply-accumulates a second on one core, all three products together,
+ * as a Zen 4 core trains mlp and ResNet-20 (docs/performance.md); older cores take two to four times as long. */
+static const struct rates { const char *mode; double dense, convolution; } assumed_rates[] = {
+    {"fp", 35e9, 42e9}, {"fqt", 60e9, 82e9}, {"hfqt", 50e9, 63e9}, {"luq", 35e9, 42e9},
 };
-#define ASSUMED_RATE 5e9       /* of a mode that is in no row */
+static const struct rates unknown_rates = {"", 5e9, 5e9}; /* of a mode that is in no row */
 #define ASSUMED_START 0.05     /* seconds: a process, evaluation, writing */
 #define ASSUMED_READING 1.7e-8 /* seconds a value of the data set: unpacking, checksum, standardising */
 #define ASSUMED_FILE 65536.0   /* bytes of a run file without weights and curves */
-#define ASSUMED_EPOCH 256.0    /* bytes of curves and diagnostics an epoch */
+#define ASSUMED_EPOCH 40.0     /* bytes of curves an epoch */
+#define ASSUMED_LAYER 64.0     /* bytes of diagnostics an epoch and layer */
 #define PRODUCTS 3             /* forward, input gradient, weight gradient */
 
 /* So many files say enough; reading thousands would take longer than anyone waits for a plan. */
@@ -33,17 +37,26 @@ struct group {
     const struct settings *settings; /* of one of them */
     double epoch_seconds, bytes;     /* sums over the finished runs */
     size_t finished;
+    double memory;                   /* of one run */
+    bool described;                  /* memory is known */
 };
 struct groups { struct group *items; size_t count, *of_run; };
 
 static bool is_float_run(const char *allocator) { return strcmp(allocator, "none") == 0; }
 
+/* What runs of a group share, besides data set and model with their settings, and whether they are float runs. */
+static const char *const group_keys[] = {"mode", "batch", "subset", "validation", "record_start"};
+enum { GROUP_KEYS = sizeof group_keys / sizeof *group_keys };
+
 static char *group_key(const struct settings *settings)
 {
     char *dataset = plug_settings(settings, "dataset"), *model = plug_settings(settings, "model");
-    char *key =
-        format_text("%s%smode=%s batch=%s float=%d", dataset, model, setting_text(settings, "mode"),
-                    setting_text(settings, "batch"), is_float_run(setting_text(settings, "allocator")));
+    char *key = format_text("%s%sfloat=%d", dataset, model, is_float_run(setting_text(settings, "allocator")));
+    for (size_t i = 0; i < GROUP_KEYS; i++) {
+        char *longer = format_text("%s %s=%s", key, group_keys[i], setting_text(settings, group_keys[i]));
+        free(key);
+        key = longer;
+    }
     free(dataset);
     free(model);
     return key;
@@ -90,9 +103,10 @@ static bool has_plug_settings(const struct record *record, const struct settings
 
 static bool belongs(const struct record *record, const struct settings *settings)
 {
+    for (size_t i = 0; i < GROUP_KEYS; i++)
+        if (!has_setting(record, settings_find(settings, group_keys[i])))
+            return false;
     return has_plug_settings(record, settings, "dataset") && has_plug_settings(record, settings, "model") &&
-           has_setting(record, settings_find(settings, "mode")) &&
-           has_setting(record, settings_find(settings, "batch")) &&
            is_float_run(record_get_text(record, "/settings/allocator", "")) ==
                is_float_run(setting_text(settings, "allocator"));
 }
@@ -139,28 +153,66 @@ static void learn(struct groups *groups, const char *folder)
 
 /* ---- assumptions ---- */
 
-static double assumed_rate(const char *mode)
+static const struct rates *rates_of(const char *mode)
 {
     for (size_t i = 0; i < sizeof assumed_rates / sizeof *assumed_rates; i++)
         if (strcmp(assumed_rates[i].mode, mode) == 0)
-            return assumed_rates[i].macs_per_second;
-    return ASSUMED_RATE;
+            return &assumed_rates[i];
+    return &unknown_rates;
 }
 
-static struct estimate assume(const struct plan *plan, const struct run *run)
+/* Seconds of a sample's training: each weight of a dense layer is used once a sample, of a convolution at every position. */
+static double sample_seconds(const struct tensor *tensors, int count, const struct rates *rates)
 {
-    const struct settings *settings = &run->settings;
-    const struct dataset *dataset = described_find(plan->described, settings);
-    double macs = model_macs(settings, dataset), epochs = setting_real(settings, "epochs");
-    double samples = (double)dataset->train.count * (1 - setting_real(settings, "validation"));
+    double seconds = 0;
+    for (int i = 0; i < count; i += 2) {
+        bool is_dense = tensors[i].macs <= (double)tensors[i].elements;
+        seconds += PRODUCTS * tensors[i].macs / (is_dense ? rates->dense : rates->convolution);
+    }
+    return seconds;
+}
+
+static double weight_count(const struct tensor *tensors, int count)
+{
+    double weights = 0;
+    for (int i = 0; i < count; i += 2)
+        weights += (double)tensors[i].elements;
+    return weights;
+}
+
+static struct estimate assume(const struct settings *settings, const struct dataset *dataset)
+{
+    struct tensor tensors[2 * MAX_LAYERS];
+    int count = net_tensors(settings, dataset, tensors);
+    double epochs = setting_real(settings, "epochs"), used = (double)subset_count(settings, dataset);
+    double samples = epochs * used * (1 - setting_real(settings, "validation"));
     double values = (double)(dataset->train.count + dataset->test.count) * (double)dataset->features;
+    double weights = weight_count(tensors, count) * sizeof(float);
+    bool is_float = is_float_run(setting_text(settings, "allocator"));
     struct estimate estimate = {
         .seconds = ASSUMED_START + ASSUMED_READING * values +
-                   PRODUCTS * macs * samples * epochs / assumed_rate(setting_text(settings, "mode")),
-        .bytes = ASSUMED_FILE + ASSUMED_EPOCH * epochs,
+                   samples * sample_seconds(tensors, count, rates_of(setting_text(settings, "mode"))),
+        .bytes = ASSUMED_FILE + ASSUMED_EPOCH * epochs + samples / setting_real(settings, "batch") * sizeof(float),
     };
-    if (is_float_run(setting_text(settings, "allocator"))) /* keeps its weights: in dense layers one a MAC */
-        estimate.bytes += macs * sizeof(float);
+    estimate.bytes += is_float ? weights : ASSUMED_LAYER * epochs * count / 2; /* the float run keeps its weights */
+    if (setting_bool(settings, "record_start"))
+        estimate.bytes += weights + samples * sizeof(int64_t);
+    return estimate;
+}
+
+static struct estimate estimate_run(struct group *group, const struct settings *settings, const struct dataset *dataset)
+{
+    struct estimate estimate = assume(settings, dataset);
+    double epochs = setting_real(settings, "epochs"), finished = (double)group->finished;
+    if (!group->described)
+        group->memory = run_memory(group->settings, dataset);
+    group->described = true;
+    estimate.memory = group->memory;
+    if (group->finished > 0) {
+        estimate.seconds = group->epoch_seconds / finished * epochs;
+        estimate.bytes = group->bytes / finished;
+        estimate.measured = true;
+    }
     return estimate;
 }
 
@@ -172,13 +224,10 @@ void plan_estimate(const struct plan *plan, const char *results, struct estimate
         groups.of_run[i] = group_of(&groups, &plan->runs[i].settings);
     learn(&groups, folder);
     for (size_t i = 0; i < plan->count; i++) {
-        const struct group *group = &groups.items[groups.of_run[i]];
-        double epochs = setting_real(&plan->runs[i].settings, "epochs"), finished = (double)group->finished;
-        if (group->finished > 0)
-            out[i] =
-                (struct estimate){group->epoch_seconds / finished * epochs, group->bytes / finished, true};
-        else
-            out[i] = assume(plan, &plan->runs[i]);
+        const struct settings *settings = &plan->runs[i].settings;
+        out[i] = (struct estimate){0};
+        if (!plan->runs[i].skip)
+            out[i] = estimate_run(&groups.items[groups.of_run[i]], settings, described_find(plan->described, settings));
     }
     for (size_t i = 0; i < groups.count; i++)
         free(groups.items[i].key);

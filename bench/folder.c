@@ -29,6 +29,18 @@ char *folder_log_path(const char *folder, const char *id)
     return format_text("%s/logs/%s.log", folder, id);
 }
 
+char *folder_checkpoint_path(const char *folder, const char *id)
+{
+    return format_text("%s/checkpoints/%s.ckpt", folder, id);
+}
+
+void folder_remove_checkpoint(const char *folder, const char *id)
+{
+    char *path = folder_checkpoint_path(folder, id);
+    unlink(path);
+    free(path);
+}
+
 /* mkdir -p: every folder along the path that is not there yet. */
 static bool make_folders(const char *path, struct error *error)
 {
@@ -50,7 +62,7 @@ static bool make_folders(const char *path, struct error *error)
 
 bool folder_create(const char *folder, struct error *error)
 {
-    static const char *const parts[] = {"runs", "logs"};
+    static const char *const parts[] = {"runs", "logs", "checkpoints"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         char *path = format_text("%s/%s", folder, parts[i]);
         bool made = make_folders(path, error);
@@ -126,24 +138,13 @@ pid_t folder_holder(const char *folder)
     return holder;
 }
 
-void folder_remove_leftovers(const char *folder)
-{
-    char *runs = format_text("%s/runs", folder);
-    DIR *entries = opendir(runs);
-    for (struct dirent *entry; entries && (entry = readdir(entries));)
-        if (strstr(entry->d_name, ".h5.tmp."))
-            unlinkat(dirfd(entries), entry->d_name, 0);
-    if (entries)
-        closedir(entries);
-    free(runs);
-}
-
 static struct run_result scan_run(const char *folder, const struct run *run)
 {
     struct run_result result = {.state = run->skip ? RUN_SKIPPED : RUN_TO_DO, .chosen = true};
     struct error error;
     char commit[64];
-    char *path = folder_run_path(folder, run->id);
+    char *path = folder_run_path(folder, run->id), *checkpoint = folder_checkpoint_path(folder, run->id);
+    result.resumable = !run->skip && access(checkpoint, F_OK) == 0;
     if (run->skip || access(path, F_OK) != 0)
         goto out;
     if (!store_read_text(path, "/status", result.status, sizeof result.status, &error) ||
@@ -154,7 +155,9 @@ static struct run_result scan_run(const char *folder, const struct run *run)
     }
     result.state = strcmp(result.status, "done") == 0 ? RUN_DONE : RUN_FAILED;
     result.stale = result.state == RUN_DONE && strcmp(commit, build_commit()) != 0;
+    result.resumable = result.resumable && result.state != RUN_DONE;
 out:
+    free(checkpoint);
     free(path);
     return result;
 }
@@ -163,4 +166,25 @@ void folder_scan(const char *folder, const struct plan *plan, struct run_result 
 {
     for (size_t i = 0; i < plan->count; i++)
         results[i] = scan_run(folder, &plan->runs[i]);
+}
+
+static void remove_unfinished(const char *folder, const char *below)
+{
+    char *path = format_text("%s/%s", folder, below);
+    DIR *entries = opendir(path);
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (strstr(entry->d_name, ".tmp."))
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries)
+        closedir(entries);
+    free(path);
+}
+
+void folder_remove_leftovers(const char *folder, const struct plan *plan, const struct run_result *results)
+{
+    remove_unfinished(folder, "runs");
+    remove_unfinished(folder, "checkpoints");
+    for (size_t i = 0; i < plan->count; i++)
+        if (results[i].state == RUN_DONE && !results[i].stale)
+            folder_remove_checkpoint(folder, plan->runs[i].id);
 }

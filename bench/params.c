@@ -15,6 +15,12 @@ static bool limits_accumulators(const struct settings *s)
     return setting_is(s, "acc_bits", "auto") || setting_int(s, "acc_bits") < 32;
 }
 
+/* A mode may bring its own quantiser. */
+static bool chooses_quantiser(const struct settings *s)
+{
+    return !((const struct mode_ops *)setting_plug(s, "mode"))->quantiser;
+}
+
 const struct param *const core_params[] = {
     &(const struct param){.name = "dataset", .type = PARAM_PLUG, .kind = PLUG_DATASET,
         .source = "", .help = "Data set: a name that `bitsweep data list` prints, or the base name of an HDF5 file in a data folder."},
@@ -46,12 +52,15 @@ const struct param *const core_params[] = {
         .used = is_multistep, .source = "pub", .help = "Factor on the learning rate at each milestone."},
     &(const struct param){.name = "validation", .type = PARAM_REAL, .fallback = "0.1", .min = 0, .max = 0.9,
         .source = "ours", .help = "Share of the training set kept for watching; it never selects anything by itself."},
+    &param_subset, &param_augment_crop, &param_augment_flip, &param_augment_brightness,
     &(const struct param){.name = "standardise", .type = PARAM_CHOICE, .fallback = "channel",
         .choices = WORDS("none", "channel"),
         .source = "ours", .help = "Subtract mean and divide by deviation of the training part, per channel (a feature vector's features are its channels)."},
     &(const struct param){.name = "init", .type = PARAM_CHOICE, .fallback = "scratch", .choices = WORDS("scratch", "float"),
         .used = is_quantised,
         .source = "ours", .help = "Start from new weights, or from the weights of the FP32 run with the same settings, which the plan then adds."},
+    &(const struct param){.name = "record_start", .type = PARAM_BOOL, .fallback = "false",
+        .source = "", .help = "Store the initial weights and the order of the samples, to repeat the run in another program."},
     0
 };
 
@@ -64,6 +73,7 @@ const struct param param_max_bits = {.name = "max_bits", .type = PARAM_INT, .fal
 const struct param param_noise = {.name = "noise", .type = PARAM_CHOICE, .fallback = "actual", .choices = WORDS("actual", "paper"),
     .source = "ours", .help = "Step of a b-bit quantiser in the sensitivity: range/(2^b-2) when signed (actual), or range/(2^b-1) always (paper)."};
 const struct param param_quantiser = {.name = "quantiser", .type = PARAM_PLUG, .kind = PLUG_QUANTISER, .fallback = "max",
+    .used = chooses_quantiser,
     .source = "pub", .help = "Forward quantiser of weights and activations, per tensor."};
 const struct param param_act_range = {.name = "act_range", .type = PARAM_CHOICE, .fallback = "running", .choices = WORDS("running", "batch"),
     .source = "ours", .help = "Activation range at evaluation: moving average of the training batches' maxima (momentum 0.99), or each evaluation batch's own (published code)."};
@@ -74,9 +84,9 @@ const struct param param_grad_bits = {.name = "grad_bits", .type = PARAM_INT, .f
 const struct param param_grad_rounding = {.name = "grad_rounding", .type = PARAM_CHOICE, .fallback = "stochastic",
     .choices = WORDS("stochastic", "nearest"),
     .source = "pub", .help = "Rounding of G (and of the transformed input in hfqt); nearest clips G at 0.975 of its maximum."};
-const struct param param_grad_scale = {.name = "grad_scale", .type = PARAM_CHOICE, .fallback = "tensor",
-    .choices = WORDS("tensor", "sample"),
-    .source = "ours", .help = "One scale for all of G, or one a sample in the input gradient (a dense layer's weight gradient sums over the samples, so there G keeps one scale)."};
+const struct param param_grad_scale = {.name = "grad_scale", .type = PARAM_CHOICE, .fallback = "auto",
+    .choices = WORDS("auto", "tensor", "sample"),
+    .source = "ours", .help = "One scale for all of G, or one a sample (in a dense layer's input gradient only: its weight gradient sums over the samples); auto = a sample in convolutions, the tensor in dense layers; in luq always the tensor (published)."};
 const struct param param_weight_store_bits = {.name = "weight_store_bits", .type = PARAM_INT, .fallback = "32", .min = 2, .max = 32,
     .source = "pub", .help = "Width to which the weights are re-quantised after each update (c = 1); 32: float master weights."};
 const struct param param_acc_bits = {.name = "acc_bits", .type = PARAM_INT, .fallback = "auto", .choices = WORDS("auto"), .min = 4, .max = 32,
@@ -92,3 +102,6 @@ const struct param param_acc_at = {.name = "acc_at", .type = PARAM_CHOICE, .fall
 const struct param param_acc_backward = {.name = "acc_backward", .type = PARAM_CHOICE, .fallback = "tile", .choices = WORDS("tile", "whole", "off"),
     .used = limits_accumulators,
     .source = "ours", .help = "The backward products' accumulators: limited per tile, once for the whole sum (published code), or not."};
+const struct param param_acc_order = {.name = "acc_order", .type = PARAM_CHOICE, .fallback = "kernel", .choices = WORDS("kernel", "channel"),
+    .used = limits_accumulators,
+    .source = "ours", .help = "Order in which a convolution's forward tiles take their products: kernel position by position, channels fastest (kernel), or channel by channel (published code). Always the kernel's own: the input gradient by kernel position, outputs fastest; the weight gradient by output position, image rows padded with zeros to multiples of 4."};

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * From the blocks of a sweep file to its runs: merged, in order, checked. */
 #include "plan.h"
+#include "../datasets/split.h"
+#include "batches.h"
 #include "config.h"
 #include "expand.h"
 #include "identity.h"
@@ -93,21 +95,37 @@ static void merge_and_sort(struct plan *plan)
 
 /* ---- checks ---- */
 
+/* What the settings demand of the data set, and the key whose place an error names. */
+static const struct {
+    bool (*check)(const struct settings *, const struct dataset *described, struct error *);
+    const char *key;
+} demands[] = {{subset_check, "subset"}, {batches_check, "dataset"}, {budget_check, "budget"}};
+
+static bool meets_demands(const struct config *config, const struct settings *settings, const struct dataset *described,
+                          struct error *error)
+{
+    struct error problem;
+    for (size_t i = 0; i < sizeof demands / sizeof *demands; i++) {
+        if (demands[i].check(settings, described, &problem))
+            continue;
+        const struct setting *setting = settings_find(settings, demands[i].key);
+        return config_fail(config, setting->line, setting->column, error, "%s", problem.text);
+    }
+    return true;
+}
+
 static bool check_runs(const struct config *config, struct plan *plan, struct error *error)
 {
     for (size_t i = 0; i < plan->count; i++) {
         struct run *run = &plan->runs[i];
-        struct error problem;
+        const struct dataset *described = described_find(plan->described, &run->settings);
         run->skip = plug_check(&run->settings);
+        if (!run->skip)
+            run->skip = model_check(&run->settings, described);
         if (!run->skip && run->depends >= 0 && plan->runs[run->depends].skip)
             run->skip = "the FP32 run that it starts from cannot run";
-        if (run->skip ||
-            budget_check(&run->settings, described_find(plan->described, &run->settings), &problem))
-            continue;
-        const struct setting *budget = settings_find(&run->settings, "budget");
-        if (!budget)
-            return fail(error, "%s: %s", config->path, problem.text);
-        return config_fail(config, budget->line, budget->column, error, "%s", problem.text);
+        if (!run->skip && !meets_demands(config, &run->settings, described, error))
+            return false;
     }
     return true;
 }

@@ -29,8 +29,9 @@ bool plan_load(const char *path, const char *const *overrides, size_t override_c
                struct plan *, struct error *);
 void plan_free(struct plan *);
 
-/* Expected seconds of one run on one core and bytes of its run file. `measured` becomes true when the seconds come from
- * finished runs of the same data set, model, mode and batch below results ("results"), in this sweep's folder. */
-struct estimate { double seconds, bytes; bool measured; };
+/* Expected seconds of one run on one core, bytes of its run file, and bytes of memory at its peak. `measured` becomes true
+ * when the seconds come from finished runs of the same data set, model, mode and batch below results ("results"), in this
+ * sweep's folder. All 0 for a run that cannot run. */
+struct estimate { double seconds, bytes, memory; bool measured; };
 void plan_estimate(const struct plan *, const char *results, struct estimate *out /* count */);
 #endif

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define WAIT_NANOSECONDS 250000000L
-#define GRACE_SECONDS 5.0       /* between SIGTERM and SIGKILL */
+#define GRACE_SECONDS 30.0      /* between SIGTERM and SIGKILL: a step of a large network, and writing its checkpoint */
 #define SHARE_TO_EXTRAPOLATE 0.05
 #define LISTED_FAILURES 20      /* in the summary; status lists all */
 
@@ -26,6 +26,7 @@ struct worker {
     size_t run;
     struct child_job job;
     double started, kill_at;    /* monotonic; kill_at: INFINITY until asked to end */
+    bool resumed;               /* from a checkpoint: its time tells nothing of other runs */
     bool timed_out;
     long memory_kills;          /* the kernel's count at the start */
     ino_t old_file;             /* run file before the start, 0 if there was none */
@@ -59,7 +60,7 @@ static double remaining_seconds(const struct runner *r)
     double left = 0, longest = 0;
     for (int w = 0; w < r->options->jobs; w++) {
         const struct worker *worker = &r->workers[w];
-        double share = worker->pid ? slot_share(worker->job.slot) : 0;
+        double share = worker->pid && !worker->resumed ? slot_share(worker->job.slot) : 0;
         if (share > SHARE_TO_EXTRAPOLATE) {
             measured += now - worker->started;
             estimated += r->estimates[worker->run].seconds * share;
@@ -197,9 +198,11 @@ static bool start_worker(struct runner *r, int w, size_t index)
     struct worker *worker = &r->workers[w];
     *worker = (struct worker){
         .run = index, .kill_at = INFINITY, .started = now_seconds(), .memory_kills = memory_kills(),
+        .resumed = r->results[index].resumable,
         .old_file = file_identity(r->folder, r->plan->runs[index].id),
         .job = {.plan = r->plan, .run = &r->plan->runs[index], .folder = r->folder,
-                .slot = &r->board->slots[w], .train = r->options->train, .signals = &r->before},
+                .slot = &r->board->slots[w], .train = r->options->train, .signals = &r->before,
+                .threads = r->options->threads, .checkpoint_seconds = r->options->checkpoint},
     };
     pid_t child = child_start(&worker->job);
     if (child < 0)
@@ -234,8 +237,11 @@ static void run_finished(struct runner *r, const struct worker *worker)
     free(path);
     result->state = strcmp(result->status, "done") == 0 ? RUN_DONE : RUN_FAILED;
     result->stale = false;
-    r->measured_seconds += seconds;
-    r->estimated_seconds += r->estimates[worker->run].seconds;
+    folder_remove_checkpoint(r->folder, worker->job.run->id);
+    if (!worker->resumed) {
+        r->measured_seconds += seconds;
+        r->estimated_seconds += r->estimates[worker->run].seconds;
+    }
     format_duration(seconds, duration, sizeof duration);
     char *outcome = isnan(accuracy) ? xstrdup(duration)
                                     : format_text("test %.2f %%  %s", 100 * accuracy, duration);
@@ -245,15 +251,21 @@ static void run_finished(struct runner *r, const struct worker *worker)
 
 static void remove_unfinished(const struct runner *r, const struct worker *worker)
 {
-    char *path = format_text("%s/runs/%s.h5.tmp.%ld", r->folder, worker->job.run->id, (long)worker->pid);
-    unlink(path);
-    free(path);
+    char *files[] = {folder_run_path(r->folder, worker->job.run->id),
+                     folder_checkpoint_path(r->folder, worker->job.run->id)};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *unfinished = format_text("%s.tmp.%ld", files[i], (long)worker->pid);
+        unlink(unfinished);
+        free(unfinished);
+        free(files[i]);
+    }
 }
 
 static void worker_ended(struct runner *r, struct worker *worker, int wait_status, const struct rusage *usage)
 {
     const char *said = worker->job.slot->message;
-    bool stopped = r->interrupted && WIFSIGNALED(wait_status) && !worker->timed_out;
+    bool ended = WIFSIGNALED(wait_status) || (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_STOPPED);
+    bool stopped = r->interrupted && ended && !worker->timed_out;
     bool unwritable = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_UNWRITABLE;
     remove_unfinished(r, worker);
     /* Only a new run file counts: a child may die, or be ended, just after it was written. */
@@ -320,7 +332,7 @@ static int running(const struct runner *r)
     return workers;
 }
 
-/* The first signal ends the workers, the second does not wait for them. */
+/* The first signal asks the workers to end, the second does not wait for them. */
 static void interrupt(struct runner *r, int signal_number)
 {
     for (int w = 0; w < r->options->jobs; w++)
@@ -384,9 +396,11 @@ static void announce(const struct runner *r)
     struct tally counts = tally(r);
     if (r->options->quiet)
         return;
-    fprintf(stderr, "%s: %zu runs to do, %zu done, %zu failed before, %zu skipped; %d worker%s\n",
-            r->plan->name, counts.of[RUN_TO_DO], counts.of[RUN_DONE], counts.of[RUN_FAILED],
+    char *continued = counts.resumable ? format_text(" (%zu from a checkpoint)", counts.resumable) : xstrdup("");
+    fprintf(stderr, "%s: %zu runs to do%s, %zu done, %zu failed before, %zu skipped; %d worker%s\n",
+            r->plan->name, counts.of[RUN_TO_DO], continued, counts.of[RUN_DONE], counts.of[RUN_FAILED],
             counts.of[RUN_SKIPPED], r->options->jobs, r->options->jobs == 1 ? "" : "s");
+    free(continued);
 }
 
 /* nohup keeps its promise; SIGINT and SIGTERM are taken even if a shell started us with them ignored. */
@@ -415,8 +429,8 @@ static int run_locked(struct runner *r)
 {
     char *progress = format_text("%s/progress", r->folder);
     int code = EXIT_TROUBLE;
-    folder_remove_leftovers(r->folder);
     folder_scan(r->folder, r->plan, r->results);
+    folder_remove_leftovers(r->folder, r->plan, r->results);
     if (!choose_runs(r->plan, r->options, r->results, r->error)) {
         code = EXIT_USAGE;
         goto out;

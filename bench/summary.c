@@ -13,6 +13,7 @@ struct tally tally_runs(const struct plan *plan, const struct run_result *result
         if (results[i].chosen) {
             tally.of[results[i].state]++;
             tally.all += results[i].state != RUN_SKIPPED;
+            tally.resumable += results[i].state == RUN_TO_DO && results[i].resumable;
         }
     return tally;
 }

@@ -5,8 +5,8 @@
 #include "folder.h"
 #include "progress.h"
 
-/* Of the chosen runs; all: without the skipped ones. */
-struct tally { size_t of[RUN_STATES], all; };
+/* Of the chosen runs; all: without the skipped ones; resumable: those to do that a checkpoint continues. */
+struct tally { size_t of[RUN_STATES], all, resumable; };
 struct tally tally_runs(const struct plan *, const struct run_result *);
 
 /* Why the run failed: from the result, else from its file; free() it. */

@@ -1,169 +1,228 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * One run: data set -> network -> mode × allocator -> record. Knows no file format. */
-#include "train.h"
+ * One run: data set -> network -> mode × allocator -> record, with checkpoints on the way. */
 #include "accounting.h"
 #include "clock.h"
-#include "decisions.h"
-#include "diagnostics.h"
-#include "nn/schedule.h"
-#include "../datasets/split.h"
-#include "../datasets/standardise.h"
+#include "trainer.h"
 #include <cblas.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PROGRESS_SECONDS 0.2
 
-enum curve { TRAIN_LOSS, TRAIN_ACCURACY, VALIDATION_LOSS, VALIDATION_ACCURACY, LEARNING_RATE, CURVES };
-static const struct { const char *path, *unit, *meaning; } curves[CURVES] = {
-    {"/curves/train_loss", "nat", "mean cross entropy over the epoch's training batches"},
-    {"/curves/train_accuracy", "fraction", "accuracy over the epoch's training batches"},
-    {"/curves/validation_loss", "nat", "mean cross entropy of the validation part after the epoch"},
-    {"/curves/validation_accuracy", "fraction", "accuracy on the validation part after the epoch"},
-    {"/curves/learning_rate", "", "learning rate of the epoch's last step"},
-};
-
-struct score { double loss, accuracy; }; /* NaN without samples */
-
-struct trainer {
-    const struct settings *settings;
-    const struct train_hooks *hooks;
-    struct arena arena;
-    struct dataset dataset;
-    struct split split;
-    struct standardisation standardisation;
-    struct net net;
-    struct allocator allocator;
-    struct diagnostics diagnostics;
-    struct schedule schedule;
-    size_t batch;
-    long step, steps, epochs, epoch;
-    uint64_t seed;
-    uint32_t *order;
-    int32_t *labels;                  /* of the batch in net.input */
-    double *curve[CURVES];            /* epochs */
-    double bops_sum;
-    double train_seconds, evaluation_seconds, last_progress;
-    bool diverged;
-};
-
-/* Samples first .. first + rows - 1 of the indices, or without indices of the part. */
-static void take_batch(struct trainer *t, const struct part *part, const uint32_t *indices, size_t first, size_t rows)
+/* Adds the time since the last lap. */
+static void lap(struct trainer *t, double *seconds)
 {
-    size_t features = t->dataset.features, stride = row_stride(features);
-    for (size_t i = 0; i < rows; i++) {
-        size_t sample = indices ? indices[first + i] : first + i;
-        memcpy(t->net.input + i * stride, part->x + sample * features, features * sizeof(float));
-        t->labels[i] = part->y[sample];
-    }
+    double now = now_seconds();
+    *seconds += now - t->lap;
+    t->lap = now;
+}
+
+/* Processor time of this process. */
+static double process_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static size_t batch_at(const struct trainer *t, size_t first, size_t count)
+{
+    return count - first < t->batch ? count - first : t->batch;
 }
 
 static struct score evaluate(struct trainer *t, const struct part *part, const uint32_t *indices, size_t count)
 {
-    const struct layer *last = &t->net.layers[t->net.count - 1];
     struct score score = {NAN, NAN};
-    double loss = 0, start = now_seconds();
-    size_t correct = 0;
+    double loss = 0;
+    size_t correct = 0, classes = t->net.classes;
+    t->lap = now_seconds();
     for (size_t i = 0; i < count; i += t->batch) {
-        size_t rows = count - i < t->batch ? count - i : t->batch;
-        take_batch(t, part, indices, i, rows);
-        const float *logits = net_forward(&t->net, rows, t->step, PASS_EVALUATE);
-        loss += softmax_cross_entropy(logits, rows, last->n, row_stride(last->n), t->labels, NULL, &correct);
+        size_t rows = batch_at(t, i, count);
+        batch_take(&t->batches, part, indices, i, rows, -1, t->net.input, t->labels);
+        const float *logits = net_forward(&t->net, rows, t->place.step, PASS_EVALUATE);
+        loss += softmax_cross_entropy(logits, rows, classes, row_stride(classes), t->labels, NULL, &correct);
     }
     if (count)
         score = (struct score){loss / (double)count, (double)correct / (double)count};
-    t->evaluation_seconds += now_seconds() - start;
+    lap(t, &t->place.evaluation_seconds);
     return score;
 }
 
-static void report(struct trainer *t, double loss, double accuracy)
+static void report(struct trainer *t)
 {
+    const struct place *at = &t->place;
     double now = now_seconds();
     if (!t->hooks->progress || now - t->last_progress < PROGRESS_SECONDS)
         return;
     t->last_progress = now;
     t->hooks->progress(t->hooks->context, &(struct progress_report){
-        .step = t->step, .steps = t->steps, .epoch = (int)t->epoch + 1, .epochs = (int)t->epochs,
-        .loss = loss, .train_accuracy = accuracy});
+        .step = at->step, .steps = t->steps, .epoch = (int)at->epoch + 1, .epochs = (int)t->epochs,
+        .loss = at->loss / (double)at->seen, .train_accuracy = (double)at->correct / (double)at->seen});
+}
+
+/* ---- checkpoints ---- */
+
+static void register_state(struct trainer *t)
+{
+    keep(&t->kept, "place", &t->place, sizeof t->place);
+    for (int c = 0; c < CURVES; c++)
+        keep(&t->kept, curve_fields[c].path, t->curve[c], (size_t)t->epochs * sizeof *t->curve[c]);
+    keep(&t->kept, "step_loss", t->step_loss, (size_t)t->steps * sizeof *t->step_loss);
+    keep(&t->kept, "observing_seconds", &t->net.observing_seconds, sizeof t->net.observing_seconds);
+    net_keep(&t->net, &t->kept);
+    keep_all(&t->kept, &t->allocator.kept);
+    diagnostics_keep(&t->diagnostics, &t->kept);
+}
+
+static void resume(struct trainer *t)
+{
+    struct error error;
+    enum checkpoint_found found = checkpoint_read(t->hooks->checkpoint, &t->kept, &error);
+    if (found == CHECKPOINT_UNFIT)
+        fprintf(stderr, "bitsweep: note: %s; the run starts anew\n", error.text);
+    if (found != CHECKPOINT_LOADED)
+        return;
+    net_weights_changed(&t->net);
+    t->place.resumed++;
+    t->resumed_from = t->place;
+    fprintf(stderr, "bitsweep: note: goes on from its checkpoint, after step %ld of %ld\n", (long)t->place.step, t->steps);
+}
+
+static void save(struct trainer *t)
+{
+    struct error error;
+    t->place.wall_seconds = t->resumed_from.wall_seconds + now_seconds() - t->started;
+    t->place.cpu_seconds = t->resumed_from.cpu_seconds + process_seconds();
+    if (!checkpoint_write(t->hooks->checkpoint, &t->kept, &error))
+        fprintf(stderr, "bitsweep: note: %s; the run goes on without it\n", error.text);
+    t->saved = t->lap = now_seconds();
+}
+
+/* After a step: whether to end, and whether it is time for a checkpoint. */
+static void look_around(struct trainer *t)
+{
+    const struct checkpoint *checkpoint = t->hooks->checkpoint;
+    t->stopped = t->hooks->stopping && t->hooks->stopping(t->hooks->context);
+    if (!checkpoint)
+        return;
+    bool due = checkpoint->seconds > 0 ? now_seconds() - t->saved >= checkpoint->seconds
+                                       : t->place.seen == t->split.train_count;
+    if (due || t->stopped)
+        save(t);
+}
+
+/* ---- training ---- */
+
+/* Only a change of widths changes the price of a step. */
+static void count_bops(struct trainer *t)
+{
+    float bits[2 * MAX_LAYERS];
+    size_t size = 2 * t->net.count * sizeof *bits;
+    net_get_bits(&t->net, bits);
+    if (t->step_bops == 0 || memcmp(bits, t->priced, size) != 0)
+        t->step_bops = training_bops(&t->net);
+    memcpy(t->priced, bits, size);
+    t->place.bops_sum += t->step_bops;
 }
 
 /* One step on the batch in net.input; returns the sum of the losses. */
-static double train_step(struct trainer *t, size_t rows, size_t *correct)
+static double train_step(struct trainer *t, size_t rows)
 {
-    allocator_step(&t->allocator, t->step);
-    double loss = net_pass(&t->net, rows, t->labels, t->step, PASS_TRAIN, allocator_wants(&t->allocator, t->step), correct);
-    double lr = schedule_rate(&t->schedule, t->step);
-    allocator_after(&t->allocator, t->step, rows, schedule_factor(&t->schedule, t->step));
-    net_update(&t->net, lr);
-    t->bops_sum += training_bops(&t->net);
+    long step = (long)t->place.step;
+    allocator_step(&t->allocator, step);
+    double *squares = allocator_wants(&t->allocator, step);
+    double loss = net_pass(&t->net, rows, t->labels, step, PASS_TRAIN, squares, &t->place.correct);
+    allocator_after(&t->allocator, step, rows, schedule_factor(&t->schedule, step));
+    net_update(&t->net, schedule_rate(&t->schedule, step));
+    count_bops(t);
     return loss;
 }
 
-static void train_epoch(struct trainer *t)
+void order_of_epoch(const struct trainer *t, int64_t epoch, uint32_t *order)
 {
-    double start = now_seconds(), loss = 0;
-    size_t count = t->split.train_count, correct = 0, seen = 0, rows = 0;
-    uint32_t *order = t->order;
-    rng_permutation(rng_key(t->seed, STREAM_ORDER, (uint64_t)t->epoch, 0), count, order);
+    size_t count = t->split.train_count;
+    rng_permutation(rng_key(t->seed, STREAM_ORDER, (uint64_t)epoch, 0), count, order);
     for (size_t i = 0; i < count; i++)
         order[i] = t->split.train[order[i]];
-    for (; seen < count && !t->diverged; seen += rows, t->step++) {
-        rows = count - seen < t->batch ? count - seen : t->batch;
-        take_batch(t, &t->dataset.train, order, seen, rows);
-        loss += train_step(t, rows, &correct);
-        t->diverged = !isfinite(loss);
-        report(t, loss / (double)(seen + rows), (double)correct / (double)(seen + rows));
+}
+
+/* From where the training stands to the end of the epoch. */
+static void train_epoch(struct trainer *t)
+{
+    struct place *at = &t->place;
+    size_t count = t->split.train_count;
+    order_of_epoch(t, at->epoch, t->order);
+    t->lap = now_seconds();
+    while (at->seen < count && !t->diverged && !t->stopped) {
+        size_t rows = batch_at(t, at->seen, count);
+        batch_take(&t->batches, &t->dataset.train, t->order, at->seen, rows, at->epoch, t->net.input, t->labels);
+        double loss = train_step(t, rows);
+        t->step_loss[at->step++] = (float)(loss / (double)rows);
+        at->loss += loss;
+        at->seen += rows;
+        lap(t, &at->train_seconds);
+        report(t);
+        t->diverged = !isfinite(at->loss);
+        if (!t->diverged)
+            look_around(t);
     }
-    t->train_seconds += now_seconds() - start;
-    t->curve[TRAIN_LOSS][t->epoch] = loss / (double)seen;
-    t->curve[TRAIN_ACCURACY][t->epoch] = (double)correct / (double)seen;
-    t->curve[LEARNING_RATE][t->epoch] = schedule_rate(&t->schedule, t->step - 1);
+    t->curve[TRAIN_LOSS][at->epoch] = at->loss / (double)at->seen;
+    t->curve[TRAIN_ACCURACY][at->epoch] = (double)at->correct / (double)at->seen;
+    t->curve[LEARNING_RATE][at->epoch] = schedule_rate(&t->schedule, (long)at->step - 1);
+}
+
+static void finish_epoch(struct trainer *t)
+{
+    struct place *at = &t->place;
+    size_t rows = batch_at(t, 0, t->split.train_count);
+    batch_take(&t->batches, &t->dataset.train, t->order, 0, rows, at->epoch, t->net.input, t->labels);
+    diagnose(&t->diagnostics, rows, t->labels, (long)at->step);
+    struct score score = evaluate(t, &t->dataset.train, t->split.validation, t->split.validation_count);
+    t->curve[VALIDATION_LOSS][at->epoch] = score.loss;
+    t->curve[VALIDATION_ACCURACY][at->epoch] = score.accuracy;
+    at->epoch++;
+    at->seen = at->correct = 0;
+    at->loss = 0;
 }
 
 static void train(struct trainer *t)
 {
-    for (t->epoch = 0; t->epoch < t->epochs && !t->diverged; t->epoch++) {
+    while (t->place.epoch < t->epochs) {
         train_epoch(t);
-        if (t->diverged)
-            break;
-        size_t rows = t->split.train_count < t->batch ? t->split.train_count : t->batch;
-        take_batch(t, &t->dataset.train, t->order, 0, rows);
-        diagnose(&t->diagnostics, rows, t->labels, t->step);
-        struct score score = evaluate(t, &t->dataset.train, t->split.validation, t->split.validation_count);
-        t->curve[VALIDATION_LOSS][t->epoch] = score.loss;
-        t->curve[VALIDATION_ACCURACY][t->epoch] = score.accuracy;
+        if (t->diverged || t->stopped)
+            return;
+        finish_epoch(t);
     }
-    if (!t->diverged)
-        allocator_step(&t->allocator, t->steps);
+    allocator_step(&t->allocator, t->steps);
+}
+
+/* ---- before training ---- */
+
+static bool load_parameter(const struct record *initial, const struct parameter *p, struct error *error)
+{
+    char *path = format_text("/weights/%s", p->name);
+    const struct field *field = record_find(initial, path);
+    free(path);
+    if (!field || field->type != RECORD_F32 || field_count(field) != p->rows * p->cols
+        || (field->rank == 2 && field->shape[0] != p->rows))
+        return fail(error, "the float run's file holds no %s of %zu x %zu", p->name, p->rows, p->cols);
+    for (size_t row = 0; row < p->rows; row++)
+        memcpy(p->value + row * p->stride, (const float *)field->data + row * p->cols, p->cols * sizeof(float));
+    return true;
 }
 
 static bool load_initial(struct trainer *t, struct error *error)
 {
-    const struct record *initial = t->hooks->initial;
-    if (!initial)
-        return true;
-    for (size_t i = 0; i < t->net.count; i++) {
-        struct layer *layer = &t->net.layers[i];
-        char *path = format_text("/weights/%s.weight", layer->spec.name);
-        char *bias_path = format_text("/weights/%s.bias", layer->spec.name);
-        const struct field *w = record_find(initial, path), *bias = record_find(initial, bias_path);
-        free(path);
-        free(bias_path);
-        if (!w || w->type != RECORD_F32 || w->rank != 2 || w->shape[0] != layer->n || w->shape[1] != layer->k
-            || (layer->bias && (!bias || bias->type != RECORD_F32 || field_count(bias) != layer->n)))
-            return fail(error, "the float run's file holds no weights for layer %s of %zu x %zu",
-                        layer->spec.name, layer->n, layer->k);
-        for (size_t row = 0; row < layer->n; row++)
-            memcpy(layer->w + row * row_stride(layer->k), (const float *)w->data + row * layer->k,
-                   layer->k * sizeof(float));
-        if (layer->bias)
-            memcpy(layer->bias, bias->data, layer->n * sizeof(float));
-    }
+    for (size_t i = 0; t->hooks->initial && i < t->net.parameter_count; i++)
+        if (!load_parameter(t->hooks->initial, &t->net.parameters[i], error))
+            return false;
+    net_weights_changed(&t->net);
     return true;
 }
 
-static bool prepare(struct trainer *t, struct error *error)
+static bool prepare_data(struct trainer *t, struct error *error)
 {
     const struct settings *s = t->settings;
     const struct dataset_ops *dataset = setting_plug(s, "dataset");
@@ -171,116 +230,51 @@ static bool prepare(struct trainer *t, struct error *error)
         return fail(error, "there is no data set '%s'", setting_text(s, "dataset"));
     if (!dataset->load(s, &t->dataset, error))
         return false;
-    t->seed = (uint64_t)setting_int(s, "seed");
-    t->batch = (size_t)setting_int(s, "batch");
-    t->epochs = setting_int(s, "epochs");
-    dataset_split(&t->dataset, setting_real(s, "validation"), t->seed, &t->split);
+    const char *unfit = model_check(s, &t->dataset);
+    if (unfit)
+        return fail(error, "%s; the samples of %s have another shape", unfit, t->dataset.name);
+    dataset_split(subset_count(s, &t->dataset), setting_real(s, "validation"), t->seed, &t->split);
     if (setting_is(s, "standardise", "channel")) {
         standardise_measure(&t->dataset, t->split.train, t->split.train_count, &t->standardisation);
         standardise_apply(&t->standardisation, &t->dataset);
     }
+    return true;
+}
+
+static void prepare_network(struct trainer *t)
+{
+    const struct settings *s = t->settings;
+    net_build(&t->net, s, &t->dataset, setting_plug(s, "mode"), run_quantiser(s), t->batch, &t->arena);
+    diagnostics_begin(&t->diagnostics, &t->net, &t->dataset, (size_t)t->epochs, &t->arena);
+    size_t size = net_pool_size(&t->net), shared = diagnostics_pool_size(&t->diagnostics);
+    struct pool pool = {.size = size > shared ? size : shared};
+    pool.memory = arena_alloc(&t->arena, pool.size);
+    net_use_pool(&t->net, pool);
+    diagnostics_use_pool(&t->diagnostics, pool);
+    net_initialise(&t->net);
+    batches_begin(&t->batches, s, &t->dataset, &t->net, &t->standardisation);
+    allocator_begin(&t->allocator, &t->net, s, t->steps, &t->arena);
+}
+
+static bool prepare(struct trainer *t, struct error *error)
+{
+    const struct settings *s = t->settings;
+    t->seed = (uint64_t)setting_int(s, "seed");
+    t->batch = (size_t)setting_int(s, "batch");
+    t->epochs = setting_int(s, "epochs");
+    if (!prepare_data(t, error))
+        return false;
     long steps_per_epoch = (long)((t->split.train_count + t->batch - 1) / t->batch);
     t->steps = t->epochs * steps_per_epoch;
     schedule_read(&t->schedule, s, t->steps, steps_per_epoch);
     t->order = arena_alloc(&t->arena, t->split.train_count * sizeof *t->order);
     t->labels = arena_alloc(&t->arena, t->batch * sizeof *t->labels);
+    t->step_loss = arena_alloc(&t->arena, (size_t)t->steps * sizeof *t->step_loss);
     for (int c = 0; c < CURVES; c++)
         t->curve[c] = arena_alloc(&t->arena, (size_t)t->epochs * sizeof(double));
-    const struct mode_ops *mode = setting_plug(s, "mode");
-    net_build(&t->net, s, &t->dataset, mode, run_quantiser(s), t->batch, &t->arena);
-    allocator_begin(&t->allocator, &t->net, s, t->steps, &t->arena);
-    diagnostics_begin(&t->diagnostics, &t->net, &t->dataset, &t->arena);
+    prepare_network(t);
+    register_state(t);
     return load_initial(t, error);
-}
-
-static void record_score(struct record *record, const char *part, struct score score)
-{
-    char *loss = format_text("/metrics/%s_loss", part), *accuracy = format_text("/metrics/%s_accuracy", part);
-    char *meaning = format_text("mean cross entropy, %s part, after the last epoch", part);
-    record_real(record, loss, score.loss, "nat", meaning);
-    free(meaning);
-    meaning = format_text("share of the %s part classified rightly, after the last epoch", part);
-    record_real(record, accuracy, score.accuracy, "fraction", meaning);
-    free(meaning);
-    free(loss);
-    free(accuracy);
-}
-
-static void record_dataset(const struct trainer *t, struct record *record)
-{
-    record_text(record, "/dataset/name", t->dataset.name, "data set");
-    record_text(record, "/dataset/sha256", t->dataset.sha256, "checksum of its files");
-    record_int(record, "/dataset/train_count", (int64_t)t->split.train_count, "", "training samples");
-    record_int(record, "/dataset/validation_count", (int64_t)t->split.validation_count, "", "validation samples");
-    record_int(record, "/dataset/test_count", (int64_t)t->dataset.test.count, "", "test samples");
-    if (t->dataset.attributes)
-        record_text(record, "/provenance/dataset_attributes", t->dataset.attributes, "attributes of the data set, key=value lines");
-    const struct standardisation *s = &t->standardisation;
-    if (s->channels) {
-        record_put(record, "/standardisation/mean", RECORD_F64, 1, &s->channels, s->mean, "", "subtracted per channel");
-        record_put(record, "/standardisation/deviation", RECORD_F64, 1, &s->channels, s->deviation, "", "divided by per channel");
-    }
-}
-
-static void record_curves(const struct trainer *t, struct record *record)
-{
-    size_t epochs = (size_t)t->epoch + (t->diverged ? 1 : 0);
-    for (int c = 0; c < CURVES; c++)
-        if (t->split.validation_count || (c != VALIDATION_LOSS && c != VALIDATION_ACCURACY))
-            record_put(record, curves[c].path, RECORD_F64, 1, &epochs, t->curve[c], curves[c].unit, curves[c].meaning);
-}
-
-/* The FP32 reference's weights serve `init: float`. */
-static void record_weights(const struct trainer *t, struct record *record)
-{
-    for (size_t i = 0; i < t->net.count; i++) {
-        const struct layer *layer = &t->net.layers[i];
-        float *rows = xmalloc(layer->n * layer->k * sizeof *rows);
-        for (size_t row = 0; row < layer->n; row++)
-            memcpy(rows + row * layer->k, layer->w + row * row_stride(layer->k), layer->k * sizeof *rows);
-        char *path = format_text("/weights/%s.weight", layer->spec.name);
-        record_put(record, path, RECORD_F32, 2, (const size_t[]){layer->n, layer->k}, rows, "", "outputs x inputs");
-        free(path);
-        free(rows);
-        if (!layer->bias)
-            continue;
-        path = format_text("/weights/%s.bias", layer->spec.name);
-        record_put(record, path, RECORD_F32, 1, &layer->n, layer->bias, "", "outputs");
-        free(path);
-    }
-}
-
-static void record_run(struct trainer *t, struct record *record)
-{
-    struct score test = {NAN, NAN};
-    if (!t->diverged)
-        test = evaluate(t, &t->dataset.test, NULL, t->dataset.test.count);
-    record_dataset(t, record);
-    record_curves(t, record);
-    allocator_record(&t->allocator, record);
-    diagnostics_record(&t->diagnostics, record);
-    record_costs(record, &t->net, t->bops_sum / (double)t->step);
-    record_real(record, "/timing/train_seconds", t->train_seconds, "s", "training steps");
-    record_real(record, "/timing/evaluation_seconds", t->evaluation_seconds, "s", "validation and test");
-    record_real(record, "/timing/allocator_seconds", t->allocator.seconds + t->net.observing_seconds, "s",
-                "the allocator alone: estimation, solver, learned widths' update");
-    if (t->diverged) {
-        char *message = format_text("the loss was not finite in epoch %ld, step %ld", t->epoch + 1, t->step);
-        record_text(record, "/status", "diverged", "how the run ended");
-        record_text(record, "/message", message, "why it failed");
-        free(message);
-        return;
-    }
-    struct score last = {t->curve[TRAIN_LOSS][t->epochs - 1], t->curve[TRAIN_ACCURACY][t->epochs - 1]};
-    record_score(record, "train", last);
-    if (t->split.validation_count)
-        record_score(record, "validation", (struct score){t->curve[VALIDATION_LOSS][t->epochs - 1],
-                                                          t->curve[VALIDATION_ACCURACY][t->epochs - 1]});
-    record_score(record, "test", test);
-    if (!t->net.quantiser)
-        record_weights(t, record);
-    record_text(record, "/status", "done", "how the run ended");
-    record_text(record, "/message", "", "why it failed");
 }
 
 bool train_run(const struct settings *settings, const struct train_hooks *hooks, struct record *record,
@@ -289,14 +283,25 @@ bool train_run(const struct settings *settings, const struct train_hooks *hooks,
     struct trainer *t = xcalloc(1, sizeof *t);
     t->settings = settings;
     t->hooks = hooks;
+    t->started = now_seconds();
     openblas_set_num_threads(1);
     bool ready = prepare(t, error);
     if (ready) {
+        if (setting_bool(settings, "record_start"))
+            record_start(t, record);
+        if (hooks->checkpoint)
+            resume(t);
+        t->saved = now_seconds();
         train(t);
-        record_run(t, record);
+        if (t->stopped)
+            record_stop(record);
+        else if (t->diverged)
+            record_run(t, (struct score){NAN, NAN}, record);
+        else
+            record_run(t, evaluate(t, &t->dataset.test, NULL, t->dataset.test.count), record);
     }
     allocator_end(&t->allocator);
-    diagnostics_end(&t->diagnostics);
+    kept_free(&t->kept);
     standardise_free(&t->standardisation);
     split_free(&t->split);
     dataset_free(&t->dataset);

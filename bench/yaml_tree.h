@@ -5,10 +5,10 @@
 #define BITSWEEP_YAML_TREE_H
 #include "bitsweep.h"
 
-enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
+enum yaml_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
 struct node {
-    enum node_kind kind;
+    enum yaml_kind kind;
     bool empty;                  /* a scalar that says nothing: absent, ~ or null without quotes */
     int line, column;            /* from 1; of the value */
     char *text;                  /* scalars */

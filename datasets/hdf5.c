@@ -312,15 +312,18 @@ static bool read_samples(struct content *content, int which, size_t features, fl
     return true;
 }
 
-/* The samples whose in_test flag is `test`, copied out of x. */
-static void copy_samples(struct part *part, const struct content *content, bool test, const float *x,
-                         size_t features)
+/* Takes the samples kept for testing out of x, which becomes the training part: there may be no room for a copy. */
+static void divide_samples(struct dataset *dataset, const struct content *content, float *x)
 {
-    size_t next = 0;
-    part->x = xmalloc(part->count * features * sizeof *part->x);
-    for (size_t i = 0; i < content->part[TRAIN].count; i++)
-        if (content->in_test[i] == test)
-            memcpy(part->x + next++ * features, x + i * features, features * sizeof *x);
+    size_t features = dataset->features, size = features * sizeof *x, train = 0, test = 0;
+    dataset->test.x = xmalloc(dataset->test.count * size);
+    for (size_t i = 0; i < content->part[TRAIN].count; i++) {
+        if (content->in_test[i])
+            memcpy(dataset->test.x + test++ * features, x + i * features, size);
+        else
+            memmove(x + train++ * features, x + i * features, size);
+    }
+    dataset->train.x = xrealloc(x, dataset->train.count * size);
 }
 
 /* Classes and users of one part of the file: all, or with flags those whose flag is `test`. */
@@ -350,9 +353,7 @@ static bool fill_dataset(struct content *content, struct dataset *dataset, struc
                read_samples(content, TEST, dataset->features, &dataset->test.x, error);
     if (!read_samples(content, TRAIN, dataset->features, &x, error))
         return false;
-    copy_samples(&dataset->train, content, false, x, dataset->features);
-    copy_samples(&dataset->test, content, true, x, dataset->features);
-    free(x);
+    divide_samples(dataset, content, x);
     return true;
 }
 

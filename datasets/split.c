@@ -1,12 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "split.h"
+#include "../bench/params.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-void dataset_split(const struct dataset *dataset, double validation, uint64_t seed, struct split *split)
+const struct param param_subset = {.name = "subset", .type = PARAM_INT, .fallback = "all",
+    .choices = (const char *const[]){"all", NULL}, .min = 1, .max = 1e9,
+    .source = "ours", .help = "Training samples used, validation part included: all, or for quick studies the first so many of the set."};
+
+size_t subset_count(const struct settings *s, const struct dataset *described)
 {
-    size_t count = dataset->train.count, wanted = (size_t)llround(validation * (double)count);
+    size_t all = described->train.count, asked = setting_is(s, "subset", "all") ? all : (size_t)setting_int(s, "subset");
+    return asked < all ? asked : all;
+}
+
+bool subset_check(const struct settings *s, const struct dataset *described, struct error *error)
+{
+    return setting_is(s, "subset", "all") || (size_t)setting_int(s, "subset") <= described->train.count
+           || fail(error, "subset is %s, but %s has %zu training samples; valid: at most so many, or all",
+                   setting_text(s, "subset"), described->name, described->train.count);
+}
+
+void dataset_split(size_t count, double validation, uint64_t seed, struct split *split)
+{
+    size_t wanted = (size_t)llround(validation * (double)count);
     if (wanted >= count)
         wanted = count ? count - 1 : 0;
     uint32_t *order = xmalloc(count * sizeof *order);

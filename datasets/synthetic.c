@@ -43,11 +43,11 @@ static void fill_normal(double *values, size_t count, double deviation, uint64_t
         values[i] = deviation * rng_normal(key, i);
 }
 
-static void begin_task(struct task *task, const struct settings *settings)
+static void begin_task(struct task *task, const struct settings *settings, size_t features)
 {
     task->difficulty = find_difficulty(settings);
     task->seed = (uint64_t)setting_int(settings, "data_seed");
-    task->features = (size_t)setting_int(settings, "features");
+    task->features = features;
     task->classes = (size_t)setting_int(settings, "classes");
     size_t centres = task->classes * CLUSTERS * LATENT, map = task->features * (LATENT + 1);
     task->centres = xmalloc(centres * sizeof *task->centres);
@@ -94,11 +94,17 @@ static void draw_part(const struct task *task, int which, struct part *part)
     &(const struct param){.name = NAME, .type = PARAM_INT, .fallback = FALLBACK, .min = MIN, .max = MAX, \
                           .source = "ours", .help = HELP}
 
+static bool is_flat(const struct settings *settings) { return setting_is(settings, "sample_shape", "flat"); }
+
 static const struct param *const params[] = {
     &(const struct param){.name = "difficulty", .type = PARAM_CHOICE, .fallback = "medium",
         .choices = (const char *const[]){"easy", "medium", "hard", NULL}, .source = "ours",
         .help = "Overlap of the classes: an MLP reaches about 99, 90 or 70 % on the test set."},
-    WHOLE("features", "64", 1, 65536, "Features of a sample."),
+    &(const struct param){.name = "sample_shape", .type = PARAM_DIMS, .fallback = "flat", .min = 1, .max = 65536,
+        .choices = (const char *const[]){"flat", NULL}, .source = "ours",
+        .help = "A vector of `features`, or, for convolutions, channels and length or channels, height and width joined by '-': 3-16-16. Neighbours are unrelated."},
+    &(const struct param){.name = "features", .type = PARAM_INT, .fallback = "64", .min = 1, .max = 65536, .used = is_flat,
+        .source = "ours", .help = "Features of a sample."},
     WHOLE("classes", "10", 2, 1000, "Classes; all have the same number of samples, give or take one."),
     WHOLE("samples", "4000", 8, 1e7, "Training samples; a quarter as many are drawn for the test set."),
     WHOLE("data_seed", "0", 0, 1e9,
@@ -111,6 +117,8 @@ static char *canonical_text(const struct settings *settings)
 {
     char *text = format_text("synthetic=%d\n", dataset_synthetic.plug.version);
     for (size_t i = 0; params[i]; i++) {
+        if (!setting_has(settings, params[i]->name))
+            continue;
         char *longer =
             format_text("%s%s=%s\n", text, params[i]->name, setting_text(settings, params[i]->name));
         free(text);
@@ -119,13 +127,32 @@ static char *canonical_text(const struct settings *settings)
     return text;
 }
 
+/* The shape that the settings ask for. */
+static bool shape_samples(const struct settings *settings, struct dataset *dataset, struct error *error)
+{
+    long axes[MAX_DIMS];
+    if (is_flat(settings)) {
+        dataset->rank = 1;
+        dataset->features = dataset->shape[0] = (size_t)setting_int(settings, "features");
+        return true;
+    }
+    size_t rank = setting_dims(settings, "sample_shape", axes, MAX_DIMS);
+    if (rank < 2 || rank > 3)
+        return fail(error, "data set synthetic: sample_shape has %zu axes; valid: channels-length or channels-height-width", rank);
+    dataset->rank = (int)rank;
+    dataset->features = 1;
+    for (size_t i = 0; i < rank; i++)
+        dataset->features *= dataset->shape[i] = (size_t)axes[i];
+    return true;
+}
+
 static bool describe(const struct settings *settings, struct dataset *dataset, struct error *error)
 {
     size_t samples = (size_t)setting_int(settings, "samples"),
            classes = (size_t)setting_int(settings, "classes");
-    size_t features = (size_t)setting_int(settings, "features");
-    *dataset =
-        (struct dataset){.rank = 1, .shape = {features}, .features = features, .classes = (int)classes};
+    *dataset = (struct dataset){.classes = (int)classes};
+    if (!shape_samples(settings, dataset, error))
+        return false;
     if (samples / 4 < classes)
         return fail(error,
                     "data set synthetic: samples is %zu, too few for a test sample of each of %zu classes; "
@@ -144,7 +171,7 @@ static bool load(const struct settings *settings, struct dataset *dataset, struc
     struct task task;
     if (!describe(settings, dataset, error))
         return false;
-    begin_task(&task, settings);
+    begin_task(&task, settings, dataset->features);
     draw_part(&task, DRAW_TRAIN, &dataset->train);
     draw_part(&task, DRAW_TEST, &dataset->test);
     end_task(&task);

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct model_ops model_mlp, model_fcnet;
-extern const struct mode_ops mode_fp, mode_fqt, mode_hfqt;
+extern const struct model_ops model_mlp, model_fcnet, model_lenet5, model_resnet20, model_resnet32, model_resnet18,
+    model_mobilenetv2, model_conv1d;
+extern const struct mode_ops mode_fp, mode_fqt, mode_hfqt, mode_luq;
 extern const struct alloc_ops allocator_none, allocator_uniform, allocator_dq, allocator_qbitopt;
 extern const struct quantiser_ops quantiser_max, quantiser_lsq, quantiser_sawb;
 extern const struct solver_ops solver_knapsack, solver_greedy, solver_ilp;
@@ -24,8 +25,9 @@ const char *const plug_kind_names[PLUG_KINDS] = {
 static const struct plug *const tables[PLUG_KINDS][MAX_PLUGS] = {
     [PLUG_DATASET] = {&dataset_fashion_mnist.plug, &dataset_mnist.plug, &dataset_cifar10.plug,
                       &dataset_cifar100.plug, &dataset_synthetic.plug, &dataset_hdf5.plug},
-    [PLUG_MODEL] = {&model_mlp.plug, &model_fcnet.plug},
-    [PLUG_MODE] = {&mode_fp.plug, &mode_fqt.plug, &mode_hfqt.plug},
+    [PLUG_MODEL] = {&model_mlp.plug, &model_fcnet.plug, &model_lenet5.plug, &model_resnet20.plug, &model_resnet32.plug,
+                    &model_resnet18.plug, &model_mobilenetv2.plug, &model_conv1d.plug},
+    [PLUG_MODE] = {&mode_fp.plug, &mode_fqt.plug, &mode_hfqt.plug, &mode_luq.plug},
     [PLUG_ALLOCATOR] = {&allocator_none.plug, &allocator_uniform.plug, &allocator_dq.plug, &allocator_qbitopt.plug},
     [PLUG_QUANTISER] = {&quantiser_max.plug, &quantiser_lsq.plug, &quantiser_sawb.plug},
     [PLUG_SOLVER] = {&solver_knapsack.plug, &solver_greedy.plug, &solver_ilp.plug},
@@ -65,18 +67,10 @@ const char *plug_check(const struct settings *settings)
     return why || !allocator->check ? why : allocator->check(settings);
 }
 
-/* The tensors that an allocator would be given, without building the network. */
-static int tabulate(const struct settings *settings, const struct dataset *dataset, struct tensor *tensors)
+const char *model_check(const struct settings *settings, const struct dataset *described)
 {
     const struct model_ops *model = setting_plug(settings, "model");
-    struct layer_spec specs[MAX_LAYERS];
-    size_t count = model->layers(settings, dataset, specs), inputs = dataset->features;
-    for (size_t i = 0; i < count; i++) {
-        tensor_describe(&tensors[2 * i], settings, &specs[i], (int)i, inputs, TENSOR_WEIGHT);
-        tensor_describe(&tensors[2 * i + 1], settings, &specs[i], (int)i, inputs, TENSOR_ACTIVATION);
-        inputs = specs[i].outputs;
-    }
-    return (int)(2 * count);
+    return model->check ? model->check(settings, described) : NULL;
 }
 
 bool budget_check(const struct settings *settings, const struct dataset *described, struct error *error)
@@ -86,7 +80,7 @@ bool budget_check(const struct settings *settings, const struct dataset *describ
     const struct cost_ops *cost = &cost_mean_bits;
     struct tensor tensors[2 * MAX_LAYERS];
     float bits[2 * MAX_LAYERS];
-    int count = tabulate(settings, described, tensors);
+    int count = net_tensors(settings, described, tensors);
     double budget = setting_real(settings, "budget");
     if (uniform_bits(tensors, count, cost, budget, bits))
         return true;
@@ -98,14 +92,4 @@ bool budget_check(const struct settings *settings, const struct dataset *describ
     }
     return fail(error, "budget %g is infeasible for model %s: feasible are %g (all at min_bits) to %g (all at max_bits) %s",
                 budget, setting_text(settings, "model"), least, most, cost->unit);
-}
-
-double model_macs(const struct settings *settings, const struct dataset *described)
-{
-    struct tensor tensors[2 * MAX_LAYERS];
-    int count = tabulate(settings, described, tensors);
-    double macs = 0;
-    for (int i = 0; i < count; i += 2)
-        macs += tensors[i].macs;
-    return macs;
 }

@@ -17,6 +17,10 @@ static void begin(struct run *run, struct settings settings, long steps, uint64_
     const struct dataset dataset = {.rank = 1, .shape = {12}, .features = 12, .classes = 4};
     const struct mode_ops *mode = setting_plug(&run->settings, "mode");
     net_build(&run->net, &run->settings, &dataset, mode, run_quantiser(&run->settings), 8, &run->arena);
+    struct pool pool = {.size = net_pool_size(&run->net)};
+    pool.memory = arena_alloc(&run->arena, pool.size);
+    net_use_pool(&run->net, pool);
+    net_initialise(&run->net);
     allocator_begin(&run->allocator, &run->net, &run->settings, steps, &run->arena);
 }
 
@@ -58,20 +62,22 @@ Test(allocators, budgets_hold_at_every_step_on_random_networks)
         struct run run;
         begin(&run, make_settings("allocator=qbitopt", "tau=5", "fit_every=2", texts[0], texts[1], texts[2], texts[3], NULL), 40, key);
         train(&run, 40);
-        const struct decision_log *log = &run.allocator.log;
+        const float *all_bits = allocator_logged(&run.allocator, LOG_BITS);
+        const double *cost = allocator_logged(&run.allocator, LOG_COST), *omega = allocator_logged(&run.allocator, LOG_OMEGA),
+                     *omega_uniform = allocator_logged(&run.allocator, LOG_OMEGA_UNIFORM);
         int tensors = run.allocator.allocation.count;
-        cr_assert_eq(log->count, 1 + 6, "uniform at 0, then steps 5 to 30");
-        for (size_t r = 0; r < log->count; r++) {
+        cr_assert_eq(run.allocator.log.count, 1 + 6, "uniform at 0, then steps 5 to 30");
+        for (int r = 0; r < run.allocator.log.count; r++) {
             double sum = 0;
             for (int i = 0; i < tensors; i++) {
-                float bits = log->bits[r * (size_t)tensors + (size_t)i];
+                float bits = all_bits[r * tensors + i];
                 cr_assert(bits >= 2 && bits <= 8 && bits == floorf(bits));
                 sum += bits;
             }
             cr_assert(sum <= budget * tensors + 1e-9, "budget %g: %g", budget, sum / tensors);
-            cr_assert(fabs(sum / tensors - log->cost[r]) < 1e-9);
+            cr_assert(fabs(sum / tensors - cost[r]) < 1e-9);
             if (r > 0)
-                cr_assert(log->omega[r] <= log->omega_uniform[r], "%s at budget %g", texts[3], budget);
+                cr_assert(omega[r] <= omega_uniform[r], "%s at budget %g", texts[3], budget);
         }
         cr_assert(run.allocator.largest_cost <= budget + 1e-9);
         end(&run);
@@ -85,9 +91,9 @@ Test(allocators, qbitopt_beats_uniform_at_a_fractional_budget)
     struct run run;
     begin(&run, make_settings("allocator=qbitopt", "mode=fp", "budget=3.5", "tau=5", "hidden=16-8", NULL), 40, 5);
     train(&run, 40);
-    const struct decision_log *log = &run.allocator.log;
-    for (size_t r = 1; r < log->count; r++)
-        cr_assert(log->omega[r] < log->omega_uniform[r]);
+    const double *omega = allocator_logged(&run.allocator, LOG_OMEGA), *uniform = allocator_logged(&run.allocator, LOG_OMEGA_UNIFORM);
+    for (int r = 1; r < run.allocator.log.count; r++)
+        cr_assert(omega[r] < uniform[r]);
     end(&run);
 }
 
@@ -112,10 +118,10 @@ Test(allocators, qbitopt_traces_are_the_moving_average)
         cr_assert(run.allocator.ops->wants(run.allocator.state, step));
         run.allocator.ops->observe(run.allocator.state, step, 8, squares);
     }
-    const struct decision_log *log = &run.allocator.log;
-    cr_assert_eq(log->count, 2);
+    const double *trace = allocator_logged(&run.allocator, LOG_TRACE);
+    cr_assert_eq(run.allocator.log.count, 2);
     for (int i = 0; i < 4; i++)
-        cr_assert(fabs(log->trace[4 + i] - average[i] / weight) < 1e-12);
+        cr_assert(fabs(trace[4 + i] - average[i] / weight) < 1e-12);
     end(&run);
 }
 
@@ -140,9 +146,9 @@ Test(allocators, qbitopt_keeps_its_widths_when_sensitivities_are_not_finite)
     run.allocator.ops->observe(run.allocator.state, 8, 8, squares);
     allocator_step(&run.allocator, 15);
     net_get_bits(&run.net, after);
-    const struct decision_log *log = &run.allocator.log;
+    const struct solver_name *solvers = allocator_logged(&run.allocator, LOG_SOLVER);
     cr_assert_arr_eq(before, after, sizeof before);
-    cr_assert(strstr(log->solver[log->count - 1], "not finite"));
+    cr_assert(strstr(solvers[run.allocator.log.count - 1].text, "not finite"));
     end(&run);
 }
 

@@ -197,6 +197,7 @@ static void expect_figures(void)
 Test(cli, a_sweep_from_its_file_to_the_figures)
 {
     expect_out("plan tiny.yaml", EXIT_DONE, "\ntiny: 4 runs: 0 done, 0 failed, 4 to do, 0 skipped\n");
+    expect_out("plan tiny.yaml -j 2", EXIT_DONE, "\nmemory: up to ");
     expect_out("run tiny.yaml -j 2", EXIT_DONE, "");
     expect_out("status tiny.yaml", EXIT_DONE, "tiny: not running\n  done         4\n");
     expect_count("status tiny.yaml --format json", "runs", RUNS);
@@ -222,6 +223,30 @@ Test(cli, a_finished_sweep_is_not_run_again)
     cr_expect_eq(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
     outcome_free(&outcome);
     free(path);
+}
+
+Test(cli, threads_do_not_change_results)
+{
+    free(output("run tiny.yaml -j1 -s seed=1 -s samples=600", EXIT_DONE));
+    free(output("collect tiny.yaml -s seed=1 -s samples=600", EXIT_DONE));
+    cr_assert_eq(rename("results/tiny.h5", "one.h5"), 0);
+    remove_folder(xstrdup("results"));
+    free(output("run tiny.yaml --threads 3 --checkpoint 0 -s seed=1 -s samples=600", EXIT_DONE));
+    free(output("collect tiny.yaml -s seed=1 -s samples=600", EXIT_DONE));
+    expect_out("diff one.h5 results/tiny.h5", EXIT_DONE, "equal: ");
+
+    static const struct { const char *arguments, *words; } wrong[] = {
+        {"run tiny.yaml --threads 9", "--threads 9: must be a whole number from 1 to 8"},
+        {"run tiny.yaml --threads 2x", "--threads 2x: must be"},
+        {"run tiny.yaml --checkpoint -1", "--checkpoint -1: must be a number of seconds from 0"},
+        {"run tiny.yaml --checkpoint never", "--checkpoint never: must be"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct outcome outcome = call(wrong[i].arguments);
+        cr_expect_eq(outcome.code, EXIT_USAGE);
+        cr_expect(strstr(outcome.errors, wrong[i].words), "%s", outcome.errors);
+        outcome_free(&outcome);
+    }
 }
 
 Test(cli, lists_are_json_too)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Costs against values worked out by hand. */
-#include "../bench/bitsweep.h"
+ * Costs against values worked out by hand, of tensors and of networks in training. */
+#include "support.h"
+#include "../bench/accounting.h"
+#include "../bench/settings.h"
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 
 extern const struct cost_ops cost_mean_bits, cost_mean_bits_w, cost_mean_bits_a, cost_numel_bits_w,
     cost_weight_bytes, cost_act_bytes_max, cost_act_bytes_sum, cost_bops;
@@ -75,4 +78,68 @@ Test(costs, absent_kinds)
     cr_assert_eq(cost_numel_bits_w.share(tensors, COUNT, 1, 4), 0);
     cr_assert_eq(cost_bops.price(tensors, 1, mixed), 100352 * 2.0 * 32,
                  "an input that is not allocated is float32");
+}
+
+/* ---- of a network in training ---- */
+
+struct fixture { struct settings settings; struct arena arena; struct net net; struct record record; };
+
+/* lenet5 on 28 × 28 at 4-bit widths, batch 3. */
+static void account(struct fixture *f, const char *mode)
+{
+    char *choice = format_text("mode=%s", mode);
+    const struct dataset images = {.rank = 3, .shape = {1, 28, 28}, .features = 784, .classes = 10};
+    *f = (struct fixture){.settings = make_settings("model=lenet5", choice, "allocator=uniform", "budget=4", NULL)};
+    const struct quantiser_ops *quantiser = setting_plug(&f->settings, "quantiser");
+    net_build(&f->net, &f->settings, &images, setting_plug(&f->settings, "mode"), quantiser, 3, &f->arena);
+    float bits[2 * MAX_LAYERS];
+    for (size_t i = 0; i < 2 * f->net.count; i++)
+        bits[i] = 4;
+    net_set_bits(&f->net, bits);
+    record_costs(&f->record, &f->net, training_bops(&f->net));
+    free(choice);
+}
+
+static void drop(struct fixture *f)
+{
+    record_free(&f->record);
+    arena_free(&f->arena);
+    settings_free(&f->settings);
+}
+
+/* Inputs of the layers, places of the maxima (a byte), masks (a bit), a sample. */
+#define INPUTS (784 + 6 * 14 * 14 + 16 * 5 * 5 + 120 + 84)
+#define PICKS (6 * 14 * 14 + 16 * 5 * 5)
+#define MASKS (6 * 28 * 28 + 16 * 10 * 10 + 120 + 84)
+#define PARAMETERS 61706
+#define LENET_MACS 416520.0
+
+Test(costs, of_training)
+{
+    struct fixture f;
+    account(&f, "fqt");
+    cr_assert_eq(record_get_real(&f.record, "/costs/train_bytes", 0),
+                 PARAMETERS * 12 + 3 * (INPUTS * 4 / 8.0 + PICKS + MASKS / 8.0));
+    cr_assert_eq(record_get_real(&f.record, "/costs/bops", 0), LENET_MACS * 16);
+    cr_assert_eq(record_get_real(&f.record, "/costs/bops_train", 0), LENET_MACS * 3 * 16, "4-bit gradients");
+    drop(&f);
+    account(&f, "fp");
+    cr_assert_eq(record_get_real(&f.record, "/costs/train_bytes", 0),
+                 PARAMETERS * 12 + 3 * (INPUTS * 4 + PICKS + MASKS / 8.0), "inputs as floats");
+    cr_assert_eq(record_get_real(&f.record, "/costs/bops_train", 0), LENET_MACS * (16 + 2 * 32 * 32));
+    drop(&f);
+}
+
+/* What normalisations read again counts beside the layers' inputs. */
+Test(costs, of_training_with_normalisation)
+{
+    const struct dataset windows = {.rank = 2, .shape = {2, 16}, .features = 32, .classes = 3};
+    struct fixture f = {.settings = make_settings("model=conv1d", "channels=8", "mode=fp", "allocator=none", NULL)};
+    net_build(&f.net, &f.settings, &windows, setting_plug(&f.settings, "mode"), NULL, 5, &f.arena);
+    record_costs(&f.record, &f.net, training_bops(&f.net));
+    const double trained = 8 * 10 + 16 + 8 * 3 + 3, statistics = 16;
+    const double inputs = 32 + 8, normalised = 8 * 16, masks = 8 * 16, picks = 8 * 8;
+    cr_assert_eq(record_get_real(&f.record, "/costs/train_bytes", 0),
+                 trained * 12 + statistics * 4 + 5 * (4 * (inputs + normalised) + masks / 8 + picks));
+    drop(&f);
 }

@@ -34,16 +34,36 @@ static const char sweep_text[] =
     "budget: [3, 4.5]\n"
     "seed: [1, 2, 3]\n";
 
+/* Fewer runs that are long enough to be killed and continued several times each. */
+static const char long_text[] =
+    "dataset: synthetic\n"
+    "samples: 400\n"
+    "model: mlp\n"
+    "hidden: 16\n"
+    "epochs: 150\n"
+    "batch: 32\n"
+    "tau: 50\n"
+    "budget: 3.5\n"
+    "blocks:\n"
+    "  - {mode: [fp, fqt, hfqt], allocator: [dq, qbitopt]}\n"
+    "  - {mode: fqt, allocator: uniform, init: float}\n";
+
 static char *folder;
 static struct plan plan;
 
-static void set_up(void)
+static void use_sweep(const char *text)
 {
     struct error error;
+    plan_free(&plan);
+    free(write_file(folder, "crash.yaml", text));
+    cr_assert(plan_load("crash.yaml", NULL, 0, &plan, &error), "%s", error.text);
+}
+
+static void set_up(void)
+{
     folder = temporary_folder();
     cr_assert_eq(chdir(folder), 0); /* results go to ./results */
-    free(write_file(folder, "crash.yaml", sweep_text));
-    cr_assert(plan_load("crash.yaml", NULL, 0, &plan, &error), "%s", error.text);
+    use_sweep(sweep_text);
     /* Orphans become children of this process, so it can tell when none is left. */
     cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 }
@@ -175,9 +195,11 @@ static size_t expect_content_of(const struct record *a, const struct record *b, 
     return content;
 }
 
-/* Two finished sweeps of the same plan hold bit for bit the same content. */
-static void expect_equal(const char *left, const char *right)
+/* Two finished sweeps of the same plan hold bit for bit the same content. Returns how many times the runs on the right were
+ * continued from checkpoints. */
+static long expect_equal(const char *left, const char *right)
 {
+    long resumed = 0;
     for (size_t i = 0; i < plan.count; i++) {
         struct record a = {0}, b = {0};
         struct error error;
@@ -189,11 +211,13 @@ static void expect_equal(const char *left, const char *right)
         cr_expect_gt(content, 10, "hardly anything to compare");
         cr_expect_eq(content, expect_content_of(&b, &a, plan.runs[i].id));
         cr_expect_str_eq(record_get_text(&a, "/status", ""), "done");
+        resumed += (long)record_get_real(&b, "/provenance/resumed", 0);
         record_free(&a);
         record_free(&b);
         free(left_path);
         free(right_path);
     }
+    return resumed;
 }
 
 static void rename_sweep(const char *to)
@@ -233,9 +257,23 @@ static bool has_ended(pid_t child, int *code)
     return true;
 }
 
-static void kill_many_times(int kills, uint64_t seed)
+/* Some worker has done a step; a killed sweep leaves its board behind. */
+static bool is_training(void)
 {
-    static const char *const again[] = {"-j", "2", "--retry", NULL};
+    struct board *board = board_read("results/crash/progress");
+    bool training = false;
+    for (int i = 0; board && i < board->slot_count; i++)
+        training = training || (board->slots[i].id[0] && board->slots[i].step > 0 && kill(board->slots[i].pid, 0) == 0);
+    free(board);
+    return training;
+}
+
+/* By this signal at any time, or if it is 0 by SIGKILL and SIGTERM in turn while runs are training. Returns how many times
+ * runs were continued from checkpoints. */
+static long kill_many_times(int kills, int signal_number, uint64_t seed)
+{
+    static const char *const again[] = {"-j", "2", "--retry", "--checkpoint", "0.02", NULL};
+    long resumed = 0;
     uint64_t key = rng_key(seed, STREAM_DATA, 0, 0), draw = 0;
     bool *done = xcalloc(plan.count, sizeof *done);
     int sweeps = 0;
@@ -244,17 +282,22 @@ static void kill_many_times(int kills, uint64_t seed)
     rename_sweep("whole");
     for (int killed = 0; killed < kills;) {
         pid_t parent = start(&cmd_run, again, log_name);
-        int code = -1;
+        int code = 0;
         bool ended = false;
         while (!ended && killed < kills) {
-            usleep((useconds_t)(1000 + 60000 * rng_uniform(key, draw)));
             ended = has_ended(parent, &code);
+            while (signal_number == 0 && !ended && !is_training()) {
+                usleep(1000);
+                ended = has_ended(parent, &code);
+            }
+            usleep((useconds_t)(1000 + 60000 * rng_uniform(key, draw)));
+            ended = ended || has_ended(parent, &code);
             if (!ended) {
                 pid_t chosen = victim(parent, key, draw + 1);
-                kill(chosen, SIGKILL);
+                kill(chosen, signal_number ? signal_number : killed % 2 ? SIGTERM : SIGKILL);
                 killed++;
                 if (chosen == parent)
-                    ended = waitpid(parent, NULL, 0) == parent;
+                    break;
             }
             draw += 3;
         }
@@ -262,33 +305,44 @@ static void kill_many_times(int kills, uint64_t seed)
             code = end_of(parent);
         expect_no_orphans();
         bool complete = expect_nothing_lost(done) == plan.count;
-        cr_expect(code == -1 || (code == EXIT_DONE && complete) || code == EXIT_SOME_FAILED,
+        cr_expect((code == EXIT_DONE && complete) || code == EXIT_SOME_FAILED || code == -SIGKILL ||
+                      code == 128 + SIGTERM || code == -SIGTERM,
                   "exit code %d: %s", code, read_text(log_name));
         if (complete) {
-            expect_equal("results/whole", "results/crash");
+            resumed += expect_equal("results/whole", "results/crash");
             remove_sweep();
             memset(done, 0, plan.count * sizeof *done);
             sweeps++;
         }
     }
     cr_assert_eq(run_to_end(again), EXIT_DONE, "%s", read_text(log_name));
-    expect_equal("results/whole", "results/crash");
-    fprintf(stderr, "crash: %d kills over %d sweeps\n", kills, sweeps + 1);
+    resumed += expect_equal("results/whole", "results/crash");
+    fprintf(stderr, "crash: %d kills over %d sweeps, %ld times continued\n", kills, sweeps + 1, resumed);
     free(done);
+    return resumed;
 }
 
 /* ---- tests ---- */
 
 Test(crash, kills_lose_nothing_and_change_nothing, .timeout = 120)
 {
-    kill_many_times(15, 2);
+    kill_many_times(15, SIGKILL, 2);
+}
+
+Test(crash, runs_go_on_from_checkpoints_as_if_nothing_had_happened, .timeout = 120)
+{
+    use_sweep(long_text);
+    cr_expect_gt(kill_many_times(12, 0, 4), 4, "hardly a run was continued");
 }
 
 Test(crash, soak_of_kills, .timeout = 1200)
 {
     if (!getenv("BITSWEEP_LONG"))
         return; /* make check-long sets it */
-    kill_many_times(150, 3);
+    kill_many_times(150, SIGKILL, 3);
+    remove_folder(xstrdup("results"));
+    use_sweep(long_text);
+    cr_expect_gt(kill_many_times(300, 0, 5), 60, "hardly a run was continued");
 }
 
 Test(crash, worker_count_does_not_change_content, .timeout = 60)

@@ -287,6 +287,38 @@ Test(dataset_files, hdf5_split_by_samples)
     remove_folder(folder);
 }
 
+/* Colour images of 224 x 224 in bytes, of which some are kept for testing: each is where its label says, whole. */
+Test(dataset_files, hdf5_large_images)
+{
+    enum { COUNT = 10, SIDE = 224, IMAGE = 3 * SIDE * SIDE };
+    const hsize_t dims[] = {COUNT, 3, SIDE, SIDE};
+    char *folder = data_folder();
+    double *values = xmalloc(COUNT * IMAGE * sizeof *values), *labels = count_up(COUNT, 1, 0);
+    for (size_t i = 0; i < COUNT * IMAGE; i++)
+        values[i] = (double)((i / IMAGE * 89 + i % IMAGE * 7) % 256);
+    hid_t file = create_h5(folder, "made");
+    put_array(file, "x", H5T_STD_U8LE, 4, dims, values);
+    put_column(file, "y", COUNT, labels);
+    H5Fclose(file);
+    struct dataset dataset;
+    load_or_fail(&dataset_hdf5, "made", &dataset);
+    cr_assert(dataset.rank == 3 && dataset.features == IMAGE && dataset.train.count == 8 && dataset.test.count == 2);
+    size_t seen = 0;
+    const struct part *parts[] = {&dataset.train, &dataset.test};
+    for (size_t p = 0; p < 2; p++)
+        for (size_t i = 0; i < parts[p]->count; i++) {
+            size_t sample = (size_t)parts[p]->y[i];
+            seen |= (size_t)1 << sample;
+            for (size_t k = 0; k < IMAGE; k++)
+                cr_assert_float_eq(parts[p]->x[i * IMAGE + k], values[sample * IMAGE + k] / 255, 1e-7);
+        }
+    cr_expect_eq(seen, (1 << COUNT) - 1);
+    dataset_free(&dataset);
+    free(values);
+    free(labels);
+    remove_folder(folder);
+}
+
 Test(dataset_files, hdf5_split_by_users)
 {
     static const struct {

@@ -61,8 +61,8 @@ static void make_synthetic(const char *difficulty, const char *features, const c
 {
     struct error error = {""};
     struct settings settings =
-        settings_of("dataset", "synthetic", "difficulty", difficulty, "features", features, "classes",
-                    classes, "samples", samples, "data_seed", seed, NULL);
+        settings_of("dataset", "synthetic", "difficulty", difficulty, "sample_shape", "flat", "features", features,
+                    "classes", classes, "samples", samples, "data_seed", seed, NULL);
     cr_assert(dataset_synthetic.load(&settings, dataset, &error), "%s", error.text);
     settings_free(&settings);
 }
@@ -141,10 +141,35 @@ Test(datasets, synthetic_needs_samples_of_each_class)
 {
     struct dataset dataset;
     struct error error;
-    struct settings settings = settings_of("dataset", "synthetic", "difficulty", "easy", "features", "4",
-                                           "classes", "10", "samples", "39", "data_seed", "0", NULL);
+    struct settings settings = settings_of("dataset", "synthetic", "difficulty", "easy", "sample_shape", "flat",
+                                           "features", "4", "classes", "10", "samples", "39", "data_seed", "0", NULL);
     cr_expect_not(dataset_synthetic.load(&settings, &dataset, &error));
     cr_expect(strstr(error.text, "valid: at least 40"), "%s", error.text);
+    settings_free(&settings);
+}
+
+Test(datasets, synthetic_shapes)
+{
+    static const struct { const char *shape; int rank; size_t axes[3]; } cases[] = {
+        {"sample_shape=6-20", 2, {6, 20}}, {"sample_shape=3-8-5", 3, {3, 8, 5}}, {"sample_shape=flat", 1, {120}},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        struct settings settings = make_settings("budget=4", "samples=80", cases[i].shape, i < 2 ? NULL : "features=120", NULL);
+        struct dataset dataset;
+        struct error error = {""};
+        cr_assert(dataset_synthetic.load(&settings, &dataset, &error), "%s", error.text);
+        cr_expect(dataset.rank == cases[i].rank && dataset.features == 120 && dataset.train.count == 80);
+        for (int axis = 0; axis < cases[i].rank; axis++)
+            cr_expect_eq(dataset.shape[axis], cases[i].axes[axis]);
+        cr_expect(isfinite(dataset.train.x[80 * 120 - 1]) && isfinite(dataset.test.x[20 * 120 - 1]));
+        dataset_free(&dataset);
+        settings_free(&settings);
+    }
+    struct settings settings = make_settings("budget=4", "sample_shape=2-3-4-5", NULL);
+    struct dataset dataset;
+    struct error error = {""};
+    cr_expect_not(dataset_synthetic.describe(&settings, &dataset, &error));
+    cr_expect(strstr(error.text, "4 axes; valid: channels-length or channels-height-width"), "%s", error.text);
     settings_free(&settings);
 }
 
@@ -159,11 +184,10 @@ Test(datasets, validation_split)
     } cases[] = {{1000, 0.1, 100}, {1000, 0, 0}, {7, 0.5, 4}, {60000, 0.1, 6000},
                  {15, 0.1, 2},     {1, 0.9, 0},  {3, 0.9, 2}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        struct dataset dataset = {.train = {.count = cases[c].count}};
         struct split split, same, other;
-        dataset_split(&dataset, cases[c].share, 5, &split);
-        dataset_split(&dataset, cases[c].share, 5, &same);
-        dataset_split(&dataset, cases[c].share, 6, &other);
+        dataset_split(cases[c].count, cases[c].share, 5, &split);
+        dataset_split(cases[c].count, cases[c].share, 5, &same);
+        dataset_split(cases[c].count, cases[c].share, 6, &other);
         cr_assert_eq(split.validation_count, cases[c].kept);
         cr_assert_eq(split.train_count, cases[c].count - cases[c].kept);
         unsigned char *seen = xcalloc(cases[c].count, 1);
@@ -182,6 +206,31 @@ Test(datasets, validation_split)
         split_free(&same);
         split_free(&other);
     }
+}
+
+Test(datasets, subset)
+{
+    static const struct { const char *setting; size_t count; bool good; } cases[] = {
+        {"subset=all", 500, true}, {"subset=1", 1, true}, {"subset=500", 500, true}, {"subset=120", 120, true},
+        {"subset=501", 500, false},
+    };
+    const struct dataset described = {.name = "made", .train = {.count = 500}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct settings settings = make_settings("budget=4", cases[c].setting, NULL);
+        struct error error = {""};
+        cr_expect_eq(subset_count(&settings, &described), cases[c].count);
+        cr_expect_eq(subset_check(&settings, &described, &error), cases[c].good);
+        cr_expect(cases[c].good || strstr(error.text, "made has 500 training samples"), "%s", error.text);
+        settings_free(&settings);
+    }
+    struct split split;
+    dataset_split(120, 0.25, 3, &split);
+    cr_assert(split.train_count == 90 && split.validation_count == 30);
+    for (size_t i = 0; i < 90; i++)
+        cr_expect_lt(split.train[i], 120, "only the first of the set");
+    for (size_t i = 0; i < 30; i++)
+        cr_expect_lt(split.validation[i], 120);
+    split_free(&split);
 }
 
 /* 30 training and 5 test samples; channel 1 is constant. */

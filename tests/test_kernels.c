@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Every instruction set's quantisers and Hadamard transforms against definitions written out here in
- * double, and how the instruction set is chosen. */
+ * Every instruction set's quantisers against definitions written out here in double, and how the instruction set is
+ * chosen. */
 #include "kernel_support.h"
 #include <math.h>
 
@@ -125,6 +125,14 @@ Test(quantise, nearest_everywhere)
     }
 }
 
+static int stochastic(float x, float inverse, int lo, int hi, double u)
+{
+    double v = (double)(float)((double)x * (double)inverse);
+    v = isnan(v) ? 0 : v < lo ? lo : v > hi ? hi : v;
+    v = floor((double)(float)(v + u));
+    return (int)(v > hi ? hi : v);
+}
+
 Test(quantise, stochastic_everywhere)
 {
     float x[303];
@@ -140,10 +148,8 @@ Test(quantise, stochastic_everywhere)
             struct guarded q = guarded_new(n, from);
             k->quantise_stochastic(x + from, n, scale, lo, hi, key, first, (int8_t *)q.data);
             for (size_t i = 0; i < n; i++) {
-                double v = (double)(float)((double)x[from + i] * (double)inverse);
-                v = isnan(v) ? 0 : v < lo ? lo : v > hi ? hi : v;
-                v = floor((double)(float)(v + (double)rounding_draw(key, first + i)));
-                uint8_t expected = (uint8_t)(int)(v > hi ? hi : v);
+                double u = (double)rounding_draw(key, first + i);
+                uint8_t expected = (uint8_t)stochastic(x[from + i], inverse, lo, hi, u);
                 cr_assert_eq(q.data[i], expected,
                              "%s: element %zu from %zu, %a / %a in %d..%d gives %d, not %d", k->isa, i,
                              (size_t)first, (double)x[from + i], (double)scale, lo, hi, q.data[i], expected);
@@ -265,101 +271,126 @@ Test(quantise, max_abs_everywhere)
     }
 }
 
-/* ---- Hadamard ---- */
-
-static double sylvester(size_t i, size_t j) { return __builtin_popcountll(i & j) % 2 ? -1 : 1; }
-
-/* rows × cols of small integers, whose transform is exact; along rows or columns, against the definition. */
-static void check_hadamard(const struct kernels *k, bool columns, size_t rows, size_t cols, size_t stride,
-                           size_t block)
+/* A copy without room behind it, for tools that see reads beyond it. */
+static int16_t *draw_shorts(size_t n, int largest)
 {
-    struct guarded m = guarded_new(((rows - 1) * stride + cols) * 4, 4 * draw_below(16));
-    size_t count = m.size / 4;
-    float *x = (float *)m.data, *before = xmalloc(m.size);
-    void (*transform)(float *, size_t, size_t, size_t, size_t) =
-        columns ? k->hadamard_columns : k->hadamard_rows;
-    for (size_t i = 0; i < count; i++)
-        before[i] = x[i] = (float)((int)draw_below(511) - 255);
-    transform(x, rows, cols, stride, block);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < stride && i * stride + j < count; j++) {
-            double expected = j < cols ? 0 : (double)before[i * stride + j];
-            size_t at = columns ? i % block : j % block;
-            for (size_t l = 0; j < cols && l < block; l++)
-                expected += sylvester(at, l)
-                            * (double)before[columns ? (i - at + l) * stride + j : i * stride + j - at + l];
-            cr_assert_eq((double)x[i * stride + j], expected,
-                         "%s: %s of %zu x %zu (stride %zu), block %zu, at %zu,%zu", k->isa,
-                         columns ? "columns" : "rows", rows, cols, stride, block, i, j);
-        }
-    transform(x, rows, cols, stride, block);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < cols; j++)
-            cr_assert_eq(x[i * stride + j], (float)block * before[i * stride + j], "%s: H H is not %zu I",
-                         k->isa, block);
-    free(before);
-    guarded_free(&m, k->isa);
+    int16_t *x = xmalloc(n * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = draw_below(16) ? (int16_t)((int)draw_below((size_t)largest * 2 + 1) - largest)
+                              : (int16_t)(draw_below(2) ? INT16_MAX : INT16_MIN);
+    return x;
 }
 
-Test(hadamard, definition)
+Test(quantise, shorts_everywhere)
 {
-    for (EACH_ISA(k))
-        for (size_t block = 1; block <= 512; block *= 2) {
-            size_t runs = 1 + draw_below(block > 64 ? 2 : 9), other = 1 + draw_below(5);
-            check_hadamard(k, false, other, runs * block, runs * block + draw_below(2) * draw_below(20),
-                           block);
-            size_t cols = draw() & 1 ? 1 + draw_below(20) : 60 + draw_below(20);
-            check_hadamard(k, true, runs * block, cols, cols + draw_below(5), block);
-        }
-}
-
-Test(hadamard, small_blocks_of_all_sizes)
-{
-    for (EACH_ISA(k))
-        for (size_t block = 2; block <= 32; block *= 2)
-            for (size_t runs = 1; runs < 20; runs++) {
-                check_hadamard(k, false, 3, runs * block, runs * block + 1, block);
-                check_hadamard(k, true, block, runs, runs, block);
+    static const float scales[] = {1e-40f, 1e-30f, 1.0f / 65536, 1.0f / 59999, 0.01f, 0.5f, 1, 3, 4681, 1e30f, INFINITY};
+    for (int round = 0; round < 400; round++) {
+        int lo, hi;
+        draw_range(round & ~1, &lo, &hi);
+        lo -= round % 3 == 0;
+        size_t n = draw_below(300);
+        int largest = 1 + (int)draw_below(round % 2 ? 32766 : 300);
+        float scale = (float)largest / (float)hi * (0.5f + (float)draw_below(1000) / 1000);
+        if (round % 4 == 0)
+            scale = scales[round / 4 % (sizeof scales / sizeof *scales)];
+        float inverse = 1 / scale;
+        uint64_t key = draw() << 32 | draw(), first = round % 5 ? draw_below(100) : (draw() << 20) + draw_below(64);
+        int16_t *x = draw_shorts(n, largest);
+        for (EACH_ISA(k)) {
+            struct guarded near = guarded_new(n, round % 3), random = guarded_new(n, round % 3);
+            k->quantise_nearest_shorts(x, n, scale, lo, hi, (int8_t *)near.data);
+            k->quantise_stochastic_shorts(x, n, scale, lo, hi, key, first, (int8_t *)random.data);
+            for (size_t i = 0; i < n; i++) {
+                int expected = nearest(x[i], scale, lo, hi);
+                cr_assert_eq((int8_t)near.data[i], expected, "%s: %d / %a in %d..%d gives %d, not %d", k->isa, x[i],
+                             (double)scale, lo, hi, (int8_t)near.data[i], expected);
+                expected = stochastic(x[i], inverse, lo, hi, (double)rounding_draw(key, first + i));
+                cr_assert_eq((int8_t)random.data[i], expected, "%s: element %zu, %d / %a in %d..%d, gives %d, not %d",
+                             k->isa, i, x[i], (double)scale, lo, hi, (int8_t)random.data[i], expected);
             }
-}
-
-Test(hadamard, one_long_block)
-{
-    for (EACH_ISA(k)) {
-        check_hadamard(k, false, 1, 2048, 2048, 2048);
-        check_hadamard(k, true, 1024, 3, 3, 1024);
+            guarded_free(&near, k->isa), guarded_free(&random, k->isa);
+        }
+        free(x);
     }
 }
 
-/* Real input, tiny and huge values among it: the butterflies of the definition, in order, bit for bit. */
-Test(hadamard, same_bits_everywhere)
+/* The largest power of two up to v >= 1/2. */
+static int power_below(double v)
 {
-    enum { N = 1024 };
-    float x[N], expected[N], got[N];
-    for (int round = 0; round < 40; round++) {
-        size_t block = (size_t)1 << draw_below(11);
+    double power = 0.5;
+    while (power * 2 <= v)
+        power *= 2;
+    return (int)power;
+}
+
+static int logarithmic(float x, float alpha, int levels, double u)
+{
+    double a = (double)(float)(fabs((double)x) / (double)alpha), highest = 1 << (levels - 1);
+    if (isnan(a))
+        return 0;
+    int code = u < a;
+    if (a >= highest) {
+        code = (int)highest; /* by the definition, as 2^n already is */
+    } else if (a >= 1) {
+        int power = power_below(a), other = power_below((double)(float)(4 * (double)(float)(a + (u - 0.5) * power) / 3));
+        code = other > power ? other : power;
+    }
+    code = code < highest ? code : (int)highest;
+    return x < 0 ? -code : code;
+}
+
+Test(quantise, logarithmic_everywhere)
+{
+    for (int round = 0; round < 200; round++) {
+        int levels = 1 + round % 7;
+        size_t n = draw_below(300);
+        float *x = xmalloc(n * sizeof *x);
+        float alpha = round % 3 ? fabsf(draw_real()) + 1e-3f : ldexpf(1, 4 - (int)draw_below(8));
+        if (round % 20 == 3)
+            alpha = 1e-41f;
+        fill_reals(x, n, alpha * (float)(1 << levels), true);
+        for (size_t i = 0; i < n; i++)
+            if (draw_below(4) == 0)
+                x[i] = ldexpf(draw() & 1 ? alpha : -alpha, (int)draw_below(9) - 2) * (float)(6 + draw_below(4)) / 6;
+        uint64_t key = draw() << 32 | draw(), first = round % 4 ? draw_below(100) : (draw() << 20) + draw_below(64);
+        for (EACH_ISA(k)) {
+            struct guarded q = guarded_new(n, round % 3);
+            k->quantise_logarithmic(x, n, alpha, levels, key, first, (int8_t *)q.data);
+            for (size_t i = 0; i < n; i++) {
+                int expected = logarithmic(x[i], alpha, levels, (double)rounding_draw(key, first + i));
+                cr_assert_eq((int8_t)q.data[i], expected, "%s: %a / %a, %d levels, gives %d, not %d", k->isa, (double)x[i],
+                             (double)alpha, levels, (int8_t)q.data[i], expected);
+            }
+            guarded_free(&q, k->isa);
+        }
+        free(x);
+    }
+}
+
+/* The mean of many draws is the value, within five standard errors; only the two levels around it occur, and a level itself
+ * stays what it is. */
+Test(quantise, logarithmic_statistics)
+{
+    enum { N = 1 << 16, LEVELS = 7 };
+    static const float values[] = {
+        0.03f, 0.5f, 0.99f, 1, 1.01f, 1.5f, 1.9999999f, 2, 2.7f, 4, 5, 7.99f, 8, 13, 16, 21.5f, 32, 47, 63, 64,
+    };
+    float *x = xmalloc(N * sizeof *x), alpha = 0.37f;
+    int8_t *q = xmalloc(N);
+    for (size_t part = 0; part < sizeof values / sizeof *values; part++) {
+        double value = (double)(values[part] * alpha / alpha), low = value < 1 ? 0 : power_below(value),
+               high = value < 1 ? 1 : low * 2, sum = 0;
+        float sign = part % 2 ? -1 : 1;
         for (size_t i = 0; i < N; i++)
-            x[i] = expected[i] = ldexpf(draw_real(), (int)draw_below(40) - (round & 1 ? 160 : 20));
-        if (round == 7)
-            expected[5] = x[5] = INFINITY;
-        for (size_t half = 1; half < block; half *= 2)
-            for (size_t i = 0; i < N; i++)
-                if (i / half % 2 == 0) {
-                    float a = expected[i], b = expected[i + half];
-                    expected[i] = a + b;
-                    expected[i + half] = a - b;
-                }
-        for (EACH_ISA(k))
-            for (int columns = 0; columns < 2; columns++) {
-                memcpy(got, x, sizeof x);
-                if (columns)
-                    k->hadamard_columns(got, N, 1, 1, block);
-                else
-                    k->hadamard_rows(got, 1, N, N, block);
-                for (size_t i = 0; i < N; i++)
-                    cr_assert(memcmp(&got[i], &expected[i], 4) == 0 || (isnan(got[i]) && isnan(expected[i])),
-                              "%s: block %zu, element %zu: %a, not %a", k->isa, block, i, (double)got[i],
-                              (double)expected[i]);
-            }
+            x[i] = sign * values[part] * alpha;
+        kernels()->quantise_logarithmic(x, N, alpha, LEVELS, rng_key(1, STREAM_ROUNDING, part, 0), 0, q);
+        for (size_t i = 0; i < N; i++) {
+            double code = q[i] * (double)sign;
+            cr_assert(code == low || (code == high && value > low), "%g becomes %g", value, code);
+            sum += code;
+        }
+        double variance = (value - low) * (high - value);
+        cr_assert_leq(fabs(sum / N - value), 5 * sqrt(variance / N), "the mean of %g is %g", value, sum / N);
     }
+    free(x), free(q);
 }

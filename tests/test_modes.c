@@ -1,99 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The three products of every mode against METHODS' formulas written out naively: float32 quantisation, 64-bit sums. */
-#include "support.h"
-#include "../bench/nn/net.h"
-#include "../bench/settings.h"
-#include "../methods/modes/integer.h"
+#include "mode_support.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct layer_test {
-    struct settings settings;
-    struct arena arena;
-    const struct mode_ops *mode;
-    struct product p;
-    struct range x_range, w_range;
-    float *x, *w, *bias, *g;
-};
-
-static void fill(float *x, size_t rows, size_t cols, uint64_t stream, bool positive)
-{
-    uint64_t key = rng_key(11, STREAM_DATA, stream, rows);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < cols; j++) {
-            float v = (float)rng_normal(key, i * cols + j);
-            x[i * row_stride(cols) + j] = positive ? fmaxf(v, 0) : v;
-        }
-}
-
-static float *matrix(struct layer_test *t, size_t rows, size_t cols)
-{
-    return arena_alloc(&t->arena, rows * row_stride(cols) * sizeof(float));
-}
-
-static void begin(struct layer_test *t, struct settings settings, size_t m, size_t n, size_t k, float bits_w, float bits_a,
-                  bool positive)
-{
-    *t = (struct layer_test){.settings = settings};
-    t->mode = setting_plug(&t->settings, "mode");
-    t->x_range = (struct range){.kind = TENSOR_ACTIVATION, .bits = bits_a, .elements = k};
-    t->w_range = (struct range){.kind = TENSOR_WEIGHT, .bits = bits_w, .elements = n * k};
-    t->x = matrix(t, m, k), t->w = matrix(t, n, k), t->g = matrix(t, m, n);
-    t->bias = arena_alloc(&t->arena, n * sizeof(float));
-    fill(t->x, m, k, 1, positive);
-    fill(t->w, n, k, 2, false);
-    fill(t->g, m, n, 3, false);
-    for (size_t j = 0; j < n; j++)
-        t->bias[j] = (float)j / 4;
-    t->p = (struct product){
-        .m = m, .n = n, .k = k, .m_max = m, .x = t->x, .w = t->w, .bias = t->bias, .g = t->g,
-        .y = matrix(t, m, n), .dx = matrix(t, m, k), .dw = matrix(t, n, k),
-        .x_range = &t->x_range, .w_range = &t->w_range, .observing = true, .seed = 1, .settings = &t->settings,
-        .quantiser = (const struct quantiser_ops *)plug_find(PLUG_QUANTISER, "max"),
-    };
-    t->p.state = t->mode->prepare(&t->settings, &t->p, &t->arena);
-}
-
-static void end(struct layer_test *t)
-{
-    arena_free(&t->arena);
-    settings_free(&t->settings);
-}
-
-/* ---- METHODS 1 and 2 written out ---- */
-
-struct naive { double *q; double scale; bool is_signed; }; /* codes rows × cols, dense */
-
-static struct naive naive_quantise(const float *x, size_t rows, size_t cols, size_t stride, double bits, float quantile,
-                                   bool always_signed)
-{
-    struct naive n = {.q = xmalloc(rows * cols * sizeof(double)), .is_signed = always_signed};
-    float largest = 0;
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < cols; j++) {
-            largest = fmaxf(largest, fabsf(x[i * stride + j]));
-            n.is_signed |= x[i * stride + j] < 0;
-        }
-    float qmax = (float)(n.is_signed ? pow(2, bits - 1) - 1 : pow(2, bits) - 1);
-    float scale = quantile * largest / qmax;
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < cols; j++) {
-            double v = nearbyintf(x[i * stride + j] / scale);
-            n.q[i * cols + j] = fmin(fmax(v, n.is_signed ? -qmax : 0), qmax);
-        }
-    n.scale = scale;
-    return n;
-}
-
-static double limit(double sum, int bits, bool wrap)
-{
-    double top = pow(2, bits - 1);
-    if (wrap)
-        return sum - 2 * top * floor((sum + top) / (2 * top));
-    return fmin(fmax(sum, -(top - 1)), top - 1);
-}
 
 /* Σ_k a[i,k] b[j,k] with element strides, in tiles of limited partial sums; bits 0: no limit. */
 static double naive_dot(const double *a, size_t a_step, const double *b, size_t b_step, size_t depth, int bits, size_t tile,
@@ -103,9 +14,9 @@ static double naive_dot(const double *a, size_t a_step, const double *b, size_t 
     for (size_t k = 0; k < depth; k++) {
         partial += a[k * a_step] * b[k * b_step];
         if (bits && at_add)
-            partial = limit(partial, bits, wrap);
+            partial = naive_limit(partial, bits, wrap);
         if (k + 1 == depth || (tile && (k + 1) % tile == 0)) {
-            total += bits ? limit(partial, bits, wrap) : partial;
+            total += bits ? naive_limit(partial, bits, wrap) : partial;
             partial = 0;
         }
     }
@@ -125,8 +36,9 @@ static void expect_close(const float *ours, size_t rows, size_t cols, const doub
 
 struct limits { int forward, input_gradient, weight_gradient; size_t tile, backward_tile; bool wrap, at_add; };
 
-static double *naive_product(const struct naive *a, size_t a_row, size_t a_step, size_t rows, const struct naive *b, size_t b_row,
-                             size_t b_step, size_t cols, size_t depth, int bits, size_t tile, const struct limits *limits, double factor)
+static double *naive_product(const struct naive *a, size_t a_row, size_t a_step, size_t rows, const struct naive *b,
+                             size_t b_row, size_t b_step, size_t cols, size_t depth, int bits, size_t tile,
+                             const struct limits *limits, double factor)
 {
     double *out = xmalloc(rows * cols * sizeof *out);
     for (size_t i = 0; i < rows; i++)
@@ -174,8 +86,10 @@ Test(modes, fqt_products_follow_every_accumulator_option)
                               format_text("acc_overflow=%s", rows[i].overflow), format_text("acc_at=%s", rows[i].at),
                               format_text("acc_backward=%s", rows[i].backward)};
             struct layer_test t;
-            begin(&t, make_settings("mode=fqt", "budget=4", "grad_rounding=nearest", "grad_bits=4", texts[0], texts[1], texts[2],
-                                    texts[3], texts[4], NULL), 70, 21, 37, 4, 5, positive);
+            begin(&t,
+                  make_settings("mode=fqt", "budget=4", "grad_rounding=nearest", "grad_bits=4", texts[0], texts[1], texts[2],
+                                texts[3], texts[4], NULL),
+                  70, 21, 37, 4, 5, positive);
             check_fqt(&t, 4, &rows[i].limits);
             end(&t);
             for (int k = 0; k < 5; k++)
@@ -194,20 +108,6 @@ Test(modes, fqt_works_at_every_width)
         end(&t);
         free(grad);
     }
-}
-
-/* H·x down `rows` in blocks, by the definition H[i][j] = (-1)^popcount(i & j). */
-static double *naive_transform(const double *x, size_t rows, size_t cols, size_t block)
-{
-    double *out = xcalloc(rows * cols, sizeof *out);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < block; j++) {
-            size_t from = i / block * block + j;
-            double sign = __builtin_popcountll((i % block) & j) % 2 ? -1 : 1;
-            for (size_t c = 0; c < cols; c++)
-                out[i * cols + c] += sign * x[from * cols + c];
-        }
-    return out;
 }
 
 static double *dense(const float *x, size_t rows, size_t cols, size_t padded_rows, bool transpose)
@@ -232,7 +132,8 @@ static struct naive transform_and_quantise(double *x, size_t rows, size_t cols, 
 }
 
 /* The share of results that a different order of float additions, and so another rounding of a tie, may change. */
-static void expect_mostly_close(const float *ours, size_t rows, size_t cols, const double *expected, double step, const char *what)
+static void expect_mostly_close(const float *ours, size_t rows, size_t cols, const double *expected, double step,
+                                const char *what)
 {
     double largest = 0;
     size_t off = 0;
@@ -251,8 +152,10 @@ static void check_hfqt(const char *cap_text, size_t cap, const char *pad_text, s
                        size_t padded_n, size_t block_m, size_t padded_m)
 {
     struct layer_test t;
-    begin(&t, make_settings("mode=hfqt", "budget=4", "grad_rounding=nearest", "grad_bits=5", "acc_bits=32", cap_text, pad_text, NULL), m,
-          n, k, 4, 6, true);
+    begin(&t,
+          make_settings("mode=hfqt", "budget=4", "grad_rounding=nearest", "grad_bits=5", "acc_bits=32", cap_text, pad_text,
+                        NULL),
+          m, n, k, 4, 6, true);
     (void)cap;
     t.mode->forward(&t.p);
     t.mode->backward(&t.p);
@@ -320,13 +223,15 @@ static void check_unbiased(struct settings settings)
         double expected = 0, mean = dx[i] / STEPS, deviation = sqrt(fmax(dx2[i] / STEPS - mean * mean, 0) / STEPS);
         for (int j = 0; j < N; j++)
             expected += t.g[i / K * (int)row_stride(N) + j] * w_effective[j * K + i % K] * w.scale;
-        cr_assert(fabs(mean - expected) < 5.5 * deviation + 1e-5, "dx[%d]: %g, expected %g ± %g", i, mean, expected, deviation);
+        cr_assert(fabs(mean - expected) < 5.5 * deviation + 1e-5, "dx[%d]: %g, expected %g ± %g", i, mean, expected,
+                  deviation);
     }
     for (int i = 0; i < N * K; i++) {
         double expected = 0, mean = dw[i] / STEPS, deviation = sqrt(fmax(dw2[i] / STEPS - mean * mean, 0) / STEPS);
         for (int j = 0; j < M; j++)
             expected += t.g[j * (int)row_stride(N) + i / K] * x.q[j * K + i % K] * x.scale;
-        cr_assert(fabs(mean - expected) < 5.5 * deviation + 1e-5, "dw[%d]: %g, expected %g ± %g", i, mean, expected, deviation);
+        cr_assert(fabs(mean - expected) < 5.5 * deviation + 1e-5, "dw[%d]: %g, expected %g ± %g", i, mean, expected,
+                  deviation);
     }
     free(x.q), free(w.q);
     end(&t);
@@ -344,8 +249,11 @@ Test(modes, random_signs_cancel)
 {
     /* 8-bit operands: with and without signs the products agree to the quantisation noise. */
     struct layer_test plain, flipped;
-    begin(&plain, make_settings("mode=hfqt", "budget=8", "grad_bits=8", "acc_bits=32", "grad_rounding=nearest", NULL), 32, 16, 20, 8, 8, true);
-    begin(&flipped, make_settings("mode=hfqt", "budget=8", "grad_bits=8", "acc_bits=32", "grad_rounding=nearest", "hadamard_signs=true", NULL),
+    begin(&plain, make_settings("mode=hfqt", "budget=8", "grad_bits=8", "acc_bits=32", "grad_rounding=nearest", NULL), 32,
+          16, 20, 8, 8, true);
+    begin(&flipped,
+          make_settings("mode=hfqt", "budget=8", "grad_bits=8", "acc_bits=32", "grad_rounding=nearest",
+                        "hadamard_signs=true", NULL),
           32, 16, 20, 8, 8, true);
     struct layer_test *tests[] = {&plain, &flipped};
     for (int i = 0; i < 2; i++) {
@@ -366,8 +274,8 @@ Test(modes, random_signs_cancel)
 
 Test(modes, evaluation_does_not_depend_on_the_batch)
 {
-    static const char *const modes[] = {"mode=fp", "mode=fqt", "mode=hfqt"};
-    for (int i = 0; i < 3; i++) {
+    static const char *const modes[] = {"mode=fp", "mode=fqt", "mode=hfqt", "mode=luq"};
+    for (int i = 0; i < 4; i++) {
         struct layer_test t;
         begin(&t, make_settings(modes[i], "budget=4", NULL), 24, 9, 40, 4, 4, false);
         t.mode->forward(&t.p); /* one training batch sets the running range */
@@ -375,12 +283,13 @@ Test(modes, evaluation_does_not_depend_on_the_batch)
         t.mode->forward(&t.p);
         float *whole = xmalloc(24 * row_stride(9) * sizeof *whole);
         memcpy(whole, t.p.y, 24 * row_stride(9) * sizeof *whole);
-        t.p.m = 1;
+        t.p.samples = t.p.m = 1;
         for (size_t row = 0; row < 24; row++) {
             t.p.x = t.x + row * row_stride(40);
             t.mode->forward(&t.p);
             for (size_t j = 0; j < 9; j++)
-                cr_assert(fabs(t.p.y[j] - whole[row * row_stride(9) + j]) <= 1e-5 * fabs(t.p.y[j]) + 1e-6, "%s row %zu", modes[i], row);
+                cr_assert(fabs(t.p.y[j] - whole[row * row_stride(9) + j]) <= 1e-5 * fabs(t.p.y[j]) + 1e-6, "%s row %zu",
+                          modes[i], row);
         }
         free(whole);
         end(&t);
@@ -394,7 +303,7 @@ Test(modes, batch_range_at_evaluation_does_depend_on_it)
     t.mode->forward(&t.p);
     t.p.evaluating = true, t.p.observing = false;
     float before = t.x_range.scale;
-    t.p.m = 1;
+    t.p.samples = t.p.m = 1;
     t.mode->forward(&t.p);
     cr_assert_neq(t.x_range.scale, before);
     end(&t);
@@ -425,7 +334,8 @@ Test(modes, saturations_are_counted)
 {
     struct layer_test t;
     struct product_counts counts = {0};
-    begin(&t, make_settings("mode=fqt", "budget=8", "grad_bits=8", "acc_bits=8", "acc_tile=32", NULL), 16, 8, 70, 8, 8, true);
+    begin(&t, make_settings("mode=fqt", "budget=8", "grad_bits=8", "acc_bits=8", "acc_tile=32", NULL), 16, 8, 70, 8, 8,
+          true);
     t.p.counts = &counts;
     t.mode->forward(&t.p);
     t.mode->backward(&t.p);
@@ -441,8 +351,8 @@ Test(modes, published_ablation_shrinks_gradients)
 {
     struct layer_test plain, published;
     begin(&plain, make_settings("mode=fqt", "budget=8", "grad_bits=8", "acc_bits=32", NULL), 32, 16, 20, 8, 8, true);
-    begin(&published, make_settings("mode=fqt", "budget=8", "grad_bits=8", "acc_bits=32", "published_ablation=true", NULL), 32, 16, 20, 8, 8,
-          true);
+    begin(&published, make_settings("mode=fqt", "budget=8", "grad_bits=8", "acc_bits=32", "published_ablation=true", NULL),
+          32, 16, 20, 8, 8, true);
     plain.mode->forward(&plain.p), plain.mode->backward(&plain.p);
     published.mode->forward(&published.p), published.mode->backward(&published.p);
     double a = 0, b = 0;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Gradients of the float network against finite differences of an independent double-precision one; loss, update, schedules,
  * initial weights. */
+#include "naive_net.h"
 #include "support.h"
-#include "../bench/nn/net.h"
 #include "../bench/nn/schedule.h"
 #include "../bench/settings.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ROWS 7
 #define CLASSES 3
@@ -21,6 +22,9 @@ static void build(struct fixture *f, struct settings settings, size_t features)
     const struct dataset dataset = {.rank = 1, .shape = {features}, .features = features, .classes = CLASSES};
     const struct mode_ops *mode = (const struct mode_ops *)plug_find(PLUG_MODE, "fp");
     net_build(&f->net, &f->settings, &dataset, mode, NULL, ROWS, &f->arena);
+    size_t size = net_pool_size(&f->net);
+    net_use_pool(&f->net, (struct pool){arena_alloc(&f->arena, size), size});
+    net_initialise(&f->net);
     uint64_t key = rng_key(3, STREAM_DATA, 1, 2);
     for (size_t i = 0; i < ROWS; i++) {
         f->labels[i] = (int32_t)(i % CLASSES);
@@ -38,72 +42,23 @@ static void drop(struct fixture *f)
     settings_free(&f->settings);
 }
 
-/* Mean cross entropy in double precision from the definition, with *changed moved by `by`. */
-static double naive_loss(const struct fixture *f, const float *changed, double by)
-{
-    double loss = 0;
-    for (size_t r = 0; r < ROWS; r++) {
-        double values[64], next[64];
-        size_t inputs = f->net.layers[0].k;
-        for (size_t j = 0; j < inputs; j++) {
-            const float *x = &f->net.input[r * row_stride(inputs) + j];
-            values[j] = *x + (x == changed ? by : 0);
-        }
-        for (size_t l = 0; l < f->net.count; l++) {
-            const struct layer *layer = &f->net.layers[l];
-            for (size_t i = 0; i < layer->n; i++) {
-                double sum = layer->bias ? layer->bias[i] + (&layer->bias[i] == changed ? by : 0) : 0;
-                for (size_t j = 0; j < layer->k; j++) {
-                    const float *w = &layer->w[i * row_stride(layer->k) + j];
-                    sum += values[j] * (*w + (w == changed ? by : 0));
-                }
-                next[i] = layer->spec.relu && sum < 0 ? 0 : sum;
-            }
-            for (size_t i = 0; i < layer->n; i++)
-                values[i] = next[i];
-        }
-        double sum = 0;
-        for (size_t c = 0; c < CLASSES; c++)
-            sum += exp(values[c]);
-        loss += log(sum) - values[f->labels[r]];
-    }
-    return loss / ROWS;
-}
-
-static void expect_gradient(const struct fixture *f, const float *parameter, float gradient, const char *what)
-{
-    const double h = 1e-5;
-    double expected = (naive_loss(f, parameter, h) - naive_loss(f, parameter, -h)) / (2 * h);
-    cr_assert(fabs(gradient - expected) < 2e-5, "%s: %g instead of %g", what, gradient, expected);
-}
-
 static void check_gradients(struct fixture *f)
 {
-    struct layer *last = &f->net.layers[f->net.count - 1];
     size_t correct = 0;
-    double squares[2 * MAX_LAYERS];
-    const float *logits = net_forward(&f->net, ROWS, 0, PASS_TRAIN);
-    double loss = softmax_cross_entropy(logits, ROWS, CLASSES, row_stride(CLASSES), f->labels, last->dy, &correct);
-    cr_assert(fabs(loss / ROWS - naive_loss(f, NULL, 0)) < 1e-5);
-    net_backward(&f->net, ROWS, squares);
+    double squares[2 * MAX_LAYERS], inputs = 0;
+    double loss = net_pass(&f->net, ROWS, f->labels, 0, PASS_TRAIN, squares, &correct);
+    cr_assert(fabs(loss / ROWS - naive_loss(&f->net, ROWS, f->labels, false, NULL, 0)) < 1e-5);
+    expect_gradients(&f->net, ROWS, f->labels);
     for (size_t l = 0; l < f->net.count; l++) {
         const struct layer *layer = &f->net.layers[l];
         double sum = 0;
-        for (size_t i = 0; i < layer->n; i++) {
-            for (size_t j = 0; j < layer->k; j++) {
-                size_t at = i * row_stride(layer->k) + j;
-                expect_gradient(f, &layer->w[at], layer->dw[at], layer->spec.name);
-                sum += (double)layer->dw[at] * layer->dw[at];
-            }
-            if (layer->bias)
-                expect_gradient(f, &layer->bias[i], layer->dbias[i], "bias");
-        }
+        for (size_t i = 0; i < layer->n * row_stride(layer->k); i++)
+            sum += (double)layer->dw[i] * layer->dw[i];
         cr_assert(fabs(squares[2 * l] - sum) <= 1e-5 * sum, "sum of squares");
     }
-    size_t inputs = f->net.layers[0].k;
-    for (size_t i = 0; i < ROWS * row_stride(inputs); i++)
-        if (i % row_stride(inputs) < inputs)
-            expect_gradient(f, &f->net.input[i], f->net.input_gradient[i], "network input");
+    for (size_t i = 0; i < ROWS * row_stride(f->net.input_shape.c); i++)
+        inputs += (double)f->net.input_gradient[i] * f->net.input_gradient[i];
+    cr_assert(fabs(squares[1] - inputs) <= 1e-5 * inputs, "sum of squares of the input's gradient");
 }
 
 Test(net, mlp_gradients_match_finite_differences)
@@ -141,6 +96,27 @@ Test(net, update_is_sgd_with_momentum_and_decay_on_weights_only)
         net_update(&f.net, 0.1);
         cr_assert(fabs(layer->w[1] - w) < 1e-5 && fabs(layer->bias[1] - bias) < 1e-5);
     }
+    drop(&f);
+}
+
+/* Names under which weights are stored and found again. */
+Test(net, parameters_are_named_and_padded)
+{
+    struct fixture f;
+    build(&f, make_settings("model=mlp", "hidden=9", "mode=fp", "allocator=none", NULL), 11);
+    static const struct { const char *name; size_t rows, cols; bool decays; } expected[] = {
+        {"fc1.weight", 9, 11, true}, {"fc1.bias", 1, 9, false},
+        {"fc2.weight", CLASSES, 9, true}, {"fc2.bias", 1, CLASSES, false}};
+    cr_assert_eq(f.net.parameter_count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        const struct parameter *p = &f.net.parameters[i];
+        cr_assert_str_eq(p->name, expected[i].name);
+        cr_assert(p->rows == expected[i].rows && p->cols == expected[i].cols && p->stride == row_stride(p->cols));
+        cr_assert_eq(p->decays, expected[i].decays);
+        cr_assert((uintptr_t)p->value % 64 == 0 && (uintptr_t)p->gradient % 64 == 0 && (uintptr_t)p->velocity % 64 == 0);
+    }
+    cr_assert_str_eq(f.net.tensors[3].name, "fc2.input");
+    cr_assert(f.net.layers[0].w == f.net.parameters[0].value && f.net.layers[1].dbias == f.net.parameters[3].gradient);
     drop(&f);
 }
 

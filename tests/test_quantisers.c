@@ -100,3 +100,21 @@ Test(quantisers, lsq_holds_the_range_when_the_width_changes)
     quantiser("lsq")->resize(&range, 4);
     cr_assert(fabs(range.step * 31 - limit) < 1e-9 && range.step_velocity == 0);
 }
+
+/* Where backward does not read the values, a mode need not keep them. */
+Test(quantisers, values_are_needed_by_masks_and_learned_steps)
+{
+    static const struct { const char *ste; bool needed; } rows[] = {{"ste=pass", false}, {"ste=clip", true}, {"ste=published", true}};
+    for (int i = 0; i < 3; i++) {
+        struct settings settings = make_settings("mode=fqt", "budget=4", rows[i].ste, NULL);
+        struct range range = {.bits = 4};
+        float grad[16] = {1};
+        cr_assert_eq(quantiser("max")->needs_values(&settings), rows[i].needed, "%s", rows[i].ste);
+        cr_assert_eq(quantiser("sawb")->needs_values(&settings), rows[i].needed, "%s", rows[i].ste);
+        if (!rows[i].needed)
+            quantiser("max")->backward(&range, &settings, NULL, grad, 16);
+        cr_assert_eq(grad[0], 1);
+        settings_free(&settings);
+    }
+    cr_assert_null(quantiser("lsq")->needs_values);
+}

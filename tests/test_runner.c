@@ -56,14 +56,14 @@ Test(runner, every_way_to_fail_is_told_apart_and_ends_nothing)
         {"abort", "signal", "signal 6 (SIGABRT)"},
         {"kill", "signal", "signal 9 (SIGKILL)"},
         {"memory", "out-of-memory", ""},
-        {"hang", "timeout", "took longer than 0.5 s"},
+        {"hang", "timeout", "took longer than 1.0 s"},
         {"diverge", "diverged", "not finite"},
         {"good", "done", ""},
     };
     enum { CASES = sizeof cases / sizeof *cases };
     for (size_t i = 0; i < CASES; i++)
         add_run(cases[i].end, -1, NULL);
-    cr_expect_eq(run_with((struct run_options){.timeout = 0.5, .quiet = true}), EXIT_SOME_FAILED);
+    cr_expect_eq(run_with((struct run_options){.timeout = 1, .quiet = true}), EXIT_SOME_FAILED);
     cr_expect_eq(last_error.text[0], '\0');
     for (size_t i = 0; i < CASES; i++)
         expect(i, cases[i].status, cases[i].message);
@@ -73,10 +73,10 @@ Test(runner, every_way_to_fail_is_told_apart_and_ends_nothing)
     cr_expect_not(strstr(said, " done  test"), "--quiet shows only failures");
 
     size_t before = started();
-    cr_expect_eq(run_with((struct run_options){.timeout = 0.5}), EXIT_SOME_FAILED);
+    cr_expect_eq(run_with((struct run_options){.timeout = 1}), EXIT_SOME_FAILED);
     cr_expect_eq(started(), before, "failed runs are repeated only on request");
     cr_expect(strstr(said, "data set nowhere is absent"), "earlier failures are listed too: %s", said);
-    cr_expect_eq(run_with((struct run_options){.timeout = 0.5, .retry = true}), EXIT_SOME_FAILED);
+    cr_expect_eq(run_with((struct run_options){.timeout = 1, .retry = true}), EXIT_SOME_FAILED);
     cr_expect_eq(started(), before + 8);
 }
 
@@ -294,10 +294,130 @@ Test(runner, a_second_signal_aborts_at_once, .timeout = 30)
     expect(0, "", "");
 }
 
+/* ---- checkpoints ---- */
+
+static bool has_checkpoint(size_t index)
+{
+    char *name = format_text("results/fake/checkpoints/%s.ckpt", plan.runs[index].id);
+    bool found = exists(name);
+    free(name);
+    return found;
+}
+
+static void forget_hanging(void)
+{
+    char *path = path_of("hanging");
+    unlink(path);
+    free(path);
+}
+
+/* The sweep, or this run of it, in a process of its own, interrupted once the run is at work. */
+static void interrupt_patient_run(const char *only)
+{
+    forget_hanging();
+    pid_t parent = fork();
+    if (parent == 0)
+        _exit(run_with((struct run_options){.jobs = 1, .only = only}));
+    wait_for("hanging");
+    kill(parent, SIGTERM);
+    int status;
+    cr_assert_eq(waitpid(parent, &status, 0), parent);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGTERM, "status %x", (unsigned)status);
+}
+
+Test(runner, an_interrupted_run_goes_on_from_its_checkpoint, .timeout = 30)
+{
+    struct run_result result;
+    char *sweep = sweep_folder();
+    add_run("patient", -1, NULL);
+    interrupt_patient_run(NULL);
+    expect(0, "", "");
+    folder_scan(sweep, &plan, &result);
+    cr_expect(result.state == RUN_TO_DO && result.resumable && has_checkpoint(0));
+    cr_expect_eq(run_with((struct run_options){0}), EXIT_DONE);
+    cr_expect(strstr(said, "1 runs to do (1 from a checkpoint)"), "%s", said);
+    expect(0, "done", "");
+    cr_expect_not(has_checkpoint(0), "a finished run needs none");
+    folder_scan(sweep, &plan, &result);
+    cr_expect_not(result.resumable);
+    free(sweep);
+}
+
+Test(runner, a_run_out_of_time_goes_on_when_it_is_retried, .timeout = 30)
+{
+    add_run("patient", -1, NULL);
+    cr_expect_eq(run_with((struct run_options){.timeout = 1}), EXIT_SOME_FAILED);
+    expect(0, "timeout", "took longer than 1.0 s");
+    cr_expect(has_checkpoint(0));
+    cr_expect_eq(run_with((struct run_options){.retry = true}), EXIT_DONE);
+    expect(0, "done", "");
+}
+
+/* The number of the process of the first worker, once it is at work. */
+static pid_t first_worker(void)
+{
+    char *path = path_of("results/fake/progress");
+    wait_for("hanging");
+    struct board *board = board_read(path);
+    cr_assert_not_null(board);
+    pid_t worker = board->slots[0].pid;
+    free(board);
+    free(path);
+    return worker;
+}
+
+Test(runner, a_worker_that_someone_ends_is_not_started_again, .timeout = 30)
+{
+    add_run("patient", -1, NULL);
+    pid_t parent = fork();
+    if (parent == 0)
+        _exit(run_with((struct run_options){.jobs = 1}));
+    kill(first_worker(), SIGTERM);
+    int status;
+    cr_assert_eq(waitpid(parent, &status, 0), parent);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SOME_FAILED, "status %x", (unsigned)status);
+    expect(0, "signal", "ended by SIGTERM; bitsweep run --retry continues it");
+    cr_expect_eq(run_with((struct run_options){.retry = true}), EXIT_DONE);
+}
+
+Test(runner, a_checkpoint_of_another_run_or_a_damaged_one_is_no_use, .timeout = 30)
+{
+    char *first = path_of("results/fake/checkpoints/a000000000000000.ckpt");
+    char *second = path_of("results/fake/checkpoints/b000000000000001.ckpt");
+    add_run("patient", -1, NULL);
+    add_run("patient", -1, NULL);
+    interrupt_patient_run("a");
+    cr_assert_eq(truncate(first, 60), 0);
+    interrupt_patient_run("a"); /* it would be done at once if it had gone on */
+    cr_assert_eq(rename(first, second), 0);
+    interrupt_patient_run("b");
+    cr_expect_eq(run_with((struct run_options){.only = "b"}), EXIT_DONE);
+    expect(0, "", "");
+    expect(1, "done", "");
+    free(first);
+    free(second);
+}
+
+Test(runner, leftovers_of_killed_workers_are_removed)
+{
+    add_run("good", -1, NULL);
+    add_run("good", -1, NULL);
+    cr_expect_eq(run_with((struct run_options){0}), EXIT_DONE);
+    pretend_other_commit(1);
+    touch("results/fake/checkpoints/a000000000000000.ckpt", "of a finished run");
+    touch("results/fake/checkpoints/b000000000000001.ckpt", "of a run that is being repeated");
+    touch("results/fake/checkpoints/a000000000000000.ckpt.tmp.99", "half");
+    cr_expect_eq(run_with((struct run_options){0}), EXIT_DONE);
+    cr_expect_eq(started(), 2);
+    cr_expect_not(has_checkpoint(0));
+    cr_expect(has_checkpoint(1));
+    cr_expect_not(exists("results/fake/checkpoints/a000000000000000.ckpt.tmp.99"));
+}
+
 Test(runner, a_stubborn_run_is_killed_after_its_time)
 {
     if (!getenv("BITSWEEP_LONG"))
-        return; /* takes 5 s; make check-long sets it */
+        return; /* takes 30 s; make check-long sets it */
     add_run("stubborn", -1, NULL);
     cr_expect_eq(run_with((struct run_options){.timeout = 0.2}), EXIT_SOME_FAILED);
     expect(0, "timeout", "took longer than 0.2 s");

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Whole runs on synthetic data: they learn, repeat exactly, share their start, and record what happened. */
+ * Whole runs on synthetic data: they learn, repeat exactly, share their start, record what happened, and go on after any
+ * stop as if nothing had happened. */
+#include "dataset_files.h"
 #include "support.h"
+#include "../bench/parallel.h"
 #include "../bench/settings.h"
 #include "../bench/train.h"
 #include "../results/store.h"
 #include <criterion/criterion.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct record run(struct settings *settings, const struct record *initial)
+static struct record run(const struct settings *settings, const struct record *initial)
 {
     struct record record = {0};
     struct error error = {""};
@@ -63,6 +67,197 @@ Test(train, every_combination_learns_and_repeats_exactly)
             record_free(&second);
             settings_free(&s);
         }
+}
+
+/* ---- stopping and going on ---- */
+
+/* Stops at random: before each step with this chance. */
+struct stops { uint64_t key, draw; double chance; int count; };
+
+static bool stop_at_random(void *context)
+{
+    struct stops *stops = context;
+    bool stop = rng_uniform(stops->key, stops->draw++) < stops->chance;
+    stops->count += stop;
+    return stop;
+}
+
+/* What a run says of its checkpoints is of no use here. */
+static void hush(void)
+{
+    if (!freopen("/dev/null", "w", stderr))
+        die("cannot open /dev/null");
+}
+
+static bool was_stopped(const struct record *record)
+{
+    return strcmp(record_get_text(record, "/status", ""), "stopped") == 0;
+}
+
+/* The run in as many pieces as the stops make. */
+static struct record run_in_pieces(const struct settings *settings, const char *path, struct stops *stops)
+{
+    struct record record = {0};
+    struct error error = {""};
+    const struct checkpoint checkpoint = {path, "this run", 1e6};
+    const struct train_hooks hooks = {.stopping = stop_at_random, .context = stops, .checkpoint = &checkpoint};
+    do {
+        record_free(&record);
+        cr_assert(train_run(settings, &hooks, &record, &error), "%s", error.text);
+        cr_assert(!was_stopped(&record) || record.count == 2, "a stopped run tells nothing else");
+    } while (was_stopped(&record));
+    cr_assert_eq(record_get_real(&record, "/provenance/resumed", -1), stops->count);
+    unlink(path);
+    return record;
+}
+
+static void expect_pieces_equal_the_whole(const struct settings *settings, double chance, uint64_t key)
+{
+    char *folder = temporary_folder(), *path = file_in(folder, "run.ckpt");
+    struct stops stops = {.key = key, .chance = chance};
+    struct record whole = run(settings, NULL), pieces = run_in_pieces(settings, path, &stops);
+    cr_assert_gt(stops.count, 0, "never stopped");
+    expect_same_content(&whole, &pieces);
+    record_free(&whole), record_free(&pieces);
+    free(path);
+    remove_folder(folder);
+}
+
+static void expect_pieces_of_dense_nets(const char *mode, const char *allocator, uint64_t key)
+{
+    char *mode_text = format_text("mode=%s", mode), *allocator_text = format_text("allocator=%s", allocator);
+    bool quantised = strcmp(allocator, "none") != 0;
+    struct settings s = make_settings("samples=300", "features=20", "hidden=12-7", "epochs=4", "batch=32", mode_text,
+                                      allocator_text, quantised ? "budget=3.5" : NULL,
+                                      strcmp(allocator, "qbitopt") == 0 ? "tau=3" : NULL, NULL);
+    if (!plug_check(&s))
+        expect_pieces_equal_the_whole(&s, 0.2, key);
+    settings_free(&s);
+    free(mode_text), free(allocator_text);
+}
+
+Test(train, a_run_in_pieces_equals_the_whole_for_every_mode_and_allocator, .timeout = 120)
+{
+    const struct plug *mode, *allocator;
+    hush();
+    for (size_t m = 0; (mode = plug_at(PLUG_MODE, m)); m++)
+        for (size_t a = 0; (allocator = plug_at(PLUG_ALLOCATOR, a)); a++)
+            expect_pieces_of_dense_nets(mode->name, allocator->name, m * 100 + a);
+}
+
+/* The settings of a small convolutional network with normalisation, on a made-up set of images with augmentation. */
+static struct settings image_settings(const char *folder, const char *mode, const char *model)
+{
+    enum { SAMPLES = 90, PLANE = 8 * 8, VALUES = SAMPLES * 3 * PLANE };
+    const hsize_t dims[] = {SAMPLES, 3, 8, 8};
+    double *x = xmalloc(VALUES * sizeof *x), *y = count_up(SAMPLES, 1, 3);
+    for (size_t i = 0; i < VALUES; i++) /* a class is a brighter plane */
+        x[i] = 0.5 * rng_uniform(3, i) + (i / PLANE % 3 == i / (3 * PLANE) % 3 ? 0.4 : 0);
+    hid_t file = create_h5(folder, "pictures");
+    put_array(file, "x", H5T_IEEE_F32LE, 4, dims, x);
+    put_column(file, "y", SAMPLES, y);
+    H5Fclose(file);
+    free(x);
+    free(y);
+    return make_settings("dataset=pictures", "epochs=2", "batch=20", "allocator=qbitopt", "tau=2", "fit_every=1",
+                         "budget=4.5", "augment_crop=2", "augment_flip=true", mode, model, NULL);
+}
+
+Test(train, convolutions_in_pieces_and_with_threads_give_the_same_content, .timeout = 120)
+{
+    const struct plug *mode;
+    char *folder = data_folder();
+    hush();
+    for (size_t m = 0; (mode = plug_at(PLUG_MODE, m)); m++) {
+        char *mode_text = format_text("mode=%s", mode->name);
+        struct settings s = image_settings(folder, mode_text, "model=resnet20");
+        expect_pieces_equal_the_whole(&s, 0.5, m);
+        struct record one = run(&s, NULL);
+        parallel_use(3);
+        struct record three = run(&s, NULL);
+        parallel_use(1);
+        expect_same_content(&one, &three);
+        record_free(&one), record_free(&three);
+        settings_free(&s);
+        free(mode_text);
+    }
+    remove_folder(folder);
+}
+
+Test(train, a_checkpoint_at_every_epoch_serves_after_a_kill, .timeout = 60)
+{
+    char *folder = temporary_folder(), *path = file_in(folder, "run.ckpt");
+    struct settings s = make_settings("samples=300", "hidden=12", "epochs=30", "batch=32", "mode=fqt", "budget=3.5", "tau=7",
+                                      "allocator=qbitopt", NULL);
+    struct record whole = run(&s, NULL), pieces = {0};
+    const struct checkpoint checkpoint = {path, "this run", 0};
+    const struct train_hooks hooks = {.checkpoint = &checkpoint};
+    struct error error;
+    hush();
+    for (int i = 0; i < 12; i++) {
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0)
+            _exit(train_run(&s, &hooks, &pieces, &error) ? 0 : 1);
+        usleep((useconds_t)(20000 * rng_uniform(11, (uint64_t)i)));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    cr_assert(train_run(&s, &hooks, &pieces, &error), "%s", error.text);
+    expect_same_content(&whole, &pieces);
+    record_free(&whole), record_free(&pieces);
+    settings_free(&s);
+    free(path);
+    remove_folder(folder);
+}
+
+Test(train, an_unfit_checkpoint_means_a_new_start)
+{
+    char *folder = temporary_folder(), *path = file_in(folder, "run.ckpt");
+    struct settings s = make_settings("samples=300", "hidden=12", "epochs=2", "batch=32", "mode=fqt", "budget=3.5", NULL),
+                    wider = make_settings("samples=300", "hidden=13", "epochs=2", "batch=32", "mode=fqt", "budget=3.5", NULL);
+    struct record whole = run(&s, NULL);
+    const struct checkpoint checkpoint = {path, "this run", 1e6}, other = {path, "that run", 1e6};
+    struct stops stops = {.chance = 1};
+    hush();
+    for (int i = 0; i < 3; i++) { /* of another network, of another run, damaged */
+        struct record record = {0};
+        struct error error;
+        const struct train_hooks hooks = {
+            .stopping = stop_at_random, .context = &stops, .checkpoint = i == 1 ? &other : &checkpoint};
+        unlink(path);
+        cr_assert(train_run(i == 0 ? &wider : &s, &hooks, &record, &error), "%s", error.text);
+        cr_assert(was_stopped(&record));
+        record_free(&record);
+        if (i == 2)
+            cr_assert_eq(truncate(path, 1000), 0);
+        cr_assert(train_run(&s, &(struct train_hooks){.checkpoint = &checkpoint}, &record, &error), "%s", error.text);
+        expect_same_content(&whole, &record);
+        cr_assert_eq(record_get_real(&record, "/provenance/resumed", -1), 0);
+        record_free(&record);
+    }
+    record_free(&whole);
+    settings_free(&s), settings_free(&wider);
+    free(path);
+    remove_folder(folder);
+}
+
+/* ---- the same anywhere ---- */
+
+Test(train, threads_do_not_change_the_content, .timeout = 60)
+{
+    static const char *const modes[] = {"mode=fp", "mode=fqt", "mode=hfqt"};
+    for (int m = 0; m < 3; m++) {
+        struct settings s = make_settings("samples=300", "hidden=40", "epochs=2", "batch=50", "budget=3.5",
+                                          "allocator=qbitopt", "tau=3", modes[m], NULL);
+        struct record one = run(&s, NULL);
+        parallel_use(3);
+        struct record three = run(&s, NULL);
+        parallel_use(1);
+        expect_same_content(&one, &three);
+        record_free(&one), record_free(&three);
+        settings_free(&s);
+    }
 }
 
 /* Runs under a cap on the instruction set in a process of its own, since the choice is made once; the record comes back by file. */
@@ -137,6 +332,51 @@ Test(train, init_float_starts_from_the_stored_weights)
     cr_assert(strstr(error.text, "fc1"), "%s", error.text);
     record_free(&record), record_free(&reference), record_free(&tuned);
     settings_free(&f), settings_free(&q), settings_free(&other);
+}
+
+/* Replays the recorded order by hand: every sample of the split once an epoch, in another order each. */
+Test(train, the_start_is_recorded_on_request)
+{
+    struct settings s = make_settings("samples=200", "hidden=9", "epochs=3", "batch=32", "allocator=none", "mode=fp", "lr=0",
+                                      "record_start=true", NULL);
+    struct record r = run(&s, NULL);
+    const struct field *order = record_find(&r, "/start/order");
+    cr_assert(order && order->rank == 2 && order->shape[0] == 3);
+    size_t count = order->shape[1];
+    cr_assert_eq(count, (size_t)record_get_real(&r, "/dataset/train_count", 0));
+    const int64_t *places = order->data;
+    for (size_t epoch = 0; epoch < 3; epoch++) {
+        bool seen[200] = {false};
+        for (size_t i = 0; i < count; i++) {
+            int64_t place = places[epoch * count + i];
+            cr_assert(place >= 0 && place < 200 && !seen[place]);
+            seen[place] = true;
+        }
+    }
+    cr_assert(memcmp(places, places + count, count * sizeof *places) != 0);
+
+    /* With learning rate 0 and no decay the weights stay those of the start. */
+    const struct field *first = record_find(&r, "/start/weights/fc1.weight"), *last = record_find(&r, "/weights/fc1.weight");
+    cr_assert(first && last && first->rank == 2 && first->shape[0] == 9 && field_count(first) == field_count(last));
+    cr_assert(memcmp(first->data, last->data, field_count(first) * sizeof(float)) == 0);
+    record_free(&r), settings_free(&s);
+}
+
+Test(train, step_losses_make_up_the_epochs)
+{
+    struct settings s = make_settings("samples=200", "hidden=9", "epochs=2", "batch=32", "allocator=none", "mode=fp", NULL);
+    struct record r = run(&s, NULL);
+    const struct field *steps = record_find(&r, "/curves/step_loss"), *epochs = record_find(&r, "/curves/train_loss");
+    size_t count = (size_t)record_get_real(&r, "/dataset/train_count", 0), per_epoch = (count + 31) / 32;
+    cr_assert_eq(field_count(steps), 2 * per_epoch);
+    for (size_t epoch = 0; epoch < 2; epoch++) {
+        double sum = 0;
+        for (size_t i = 0; i < per_epoch; i++)
+            sum += ((const float *)steps->data)[epoch * per_epoch + i] * (double)(i + 1 < per_epoch ? 32 : count - 32 * i);
+        double mean = ((const double *)epochs->data)[epoch];
+        cr_assert(fabs(sum / (double)count - mean) < 1e-5 * mean);
+    }
+    record_free(&r), settings_free(&s);
 }
 
 Test(train, costs_of_a_known_network)

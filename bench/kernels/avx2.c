@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The kernels in AVX2: the vector algorithms in this instruction set's lanes. */
-#include "lanes_avx2.h"
+#include "words_avx2.h"
+#include "nibbles.h"
 #include "simd_hadamard.h"
-#include "simd_product.h"
 #include "simd_quantise.h"
+#include "simd_shorts.h"
 
 const struct kernels kernels_avx2 = {
     .isa = "avx2",
-    .int_product = int_product,
-    .int_product_workspace = int_product_workspace,
+    .ints = &int_avx2,
+    .floats = &float_avx2,
+    .norms = &norm_avx2,
     .max_abs = max_abs,
     .quantise_nearest = quantise_nearest,
     .quantise_stochastic = quantise_stochastic,
@@ -16,6 +18,12 @@ const struct kernels kernels_avx2 = {
     .learned_range = learned_range,
     .hadamard_rows = hadamard_rows,
     .hadamard_columns = hadamard_columns,
-    .int_product_packed = int_product_packed,
-    .int_product_peak = int_product_peak,
+    .hadamard_shorts = hadamard_shorts,
+    .widen = widen_bytes,
+    .pack_nibbles = pack_nibbles,
+    .unpack_nibbles = unpack_nibbles,
+    .max_abs_shorts = max_abs_shorts,
+    .quantise_nearest_shorts = quantise_nearest_shorts,
+    .quantise_stochastic_shorts = quantise_stochastic_shorts,
+    .quantise_logarithmic = quantise_logarithmic,
 };

@@ -8,7 +8,7 @@
 
 static bool has_scalar(void) { return true; }
 
-static bool has_avx2(void) { return __builtin_cpu_supports("avx2"); }
+static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 static bool has_avx512vnni(void)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Vectors of 8 lanes, AVX2: what the simd_*.h algorithms are written in.
- * A unit is one 32-bit lane of an integer product's operand: here 2 consecutive k, widened to 16 bits.
- * vpmaddwd on those is exact and as fast as vpmaddubsw on bytes, whose 16-bit pair sums saturate. */
+ * A unit of an integer product's operand is 4 consecutive k, here in two parts: k 0 and 2, and k 1 and 3, widened to
+ * 16 bits in one 32-bit lane each. vpmaddwd on those is exact and as fast as vpmaddubsw on bytes, whose 16-bit pair sums
+ * saturate.
+ */
 #ifndef BITSWEEP_LANES_H
 #define BITSWEEP_LANES_H
 #include <immintrin.h>
@@ -12,9 +14,10 @@
 #define INLINE static inline __attribute__((always_inline))
 enum {
     LANES = 8,
-    UNIT = 2,          /* k per unit */
-    PLAIN_ROWS = 4,    /* rows of a register tile without limits; it is two vectors wide */
-    LIMITED_ROWS = 2,  /* with limits, which need a second set of registers for the totals */
+    PARTS = 2,         /* vectors that hold the units of LANES rows */
+    WIDE_ROWS = 4,     /* rows of a register tile that is two vectors wide */
+    NARROW_ROWS = 8,   /* of one that is one vector wide */
+    LIMITED_WIDE_ROWS = 2, LIMITED_NARROW_ROWS = 4, /* with limits, which need a second set of registers */
     OFFSETS = false    /* widened operands need no offset, whatever their signs */
 };
 typedef __m256 reals;
@@ -45,9 +48,31 @@ INLINE reals reals_exact_multiply_add(reals a, reals b, reals c)
 {
     return _mm256_add_ps(_mm256_mul_ps(a, b), c);
 }
+INLINE reals reals_fused_multiply_add(reals a, reals b, reals c) { return _mm256_fmadd_ps(a, b, c); }
+/* As in_place. */
+INLINE reals reals_in_place(reals v)
+{
+    __asm__("" : "+x"(v));
+    return v;
+}
 INLINE reals reals_divide(reals a, reals b) { return _mm256_div_ps(a, b); }
 INLINE reals reals_clamp(reals v, reals lo, reals hi) { return _mm256_min_ps(_mm256_max_ps(v, lo), hi); }
-INLINE reals reals_zero_nan(reals v) { return _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q)); }
+/* v where the bound is NaN, too. */
+INLINE reals reals_at_least(reals bound, reals v) { return _mm256_max_ps(bound, v); }
+INLINE reals reals_at_most(reals bound, reals v) { return _mm256_min_ps(bound, v); }
+/* A bit a lane: low < v, and not v >= high. */
+INLINE unsigned reals_within(reals v, reals low, reals high)
+{
+    return (unsigned)_mm256_movemask_ps(
+        _mm256_and_ps(_mm256_cmp_ps(v, low, _CMP_GT_OQ), _mm256_cmp_ps(v, high, _CMP_NGE_UQ)));
+}
+/* 0 in the lanes whose bit is 0. */
+INLINE reals reals_keep(reals v, unsigned bits)
+{
+    __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    __m256i kept = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), bit), bit);
+    return _mm256_and_ps(v, _mm256_castsi256_ps(kept));
+}
 /* v where low < at < high, at >= high, at <= low; elsewhere, and where `at` is NaN, 0. */
 INLINE reals reals_inside(reals v, reals at, reals low, reals high)
 {
@@ -129,7 +154,7 @@ INLINE reals butterfly_4(reals v)
 INLINE reals butterfly_8(reals v) { return v; } /* wider than a vector: never asked for */
 
 /* ---- integer products ---- */
-/* acc plus the products of every unit of a and b. */
+/* acc plus the products of one part of every unit of a and b. */
 INLINE ints dot(ints acc, ints a, ints b, bool a_is_unsigned)
 {
     (void)a_is_unsigned;
@@ -141,25 +166,56 @@ INLINE ints in_place(ints v)
     __asm__("" : "+x"(v));
     return v;
 }
-INLINE ints units_of_ones(void) { return _mm256_set1_epi16(1); }
-
-INLINE ints widen(__m128i bytes, bool is_unsigned)
+INLINE ints part_of_ones(void) { return _mm256_set1_epi16(1); }
+INLINE ints unit_part(ints bytes, int part, bool is_unsigned)
 {
-    return is_unsigned ? _mm256_cvtepu8_epi16(bytes) : _mm256_cvtepi8_epi16(bytes);
+    if (part == 0)
+        return is_unsigned ? _mm256_and_si256(bytes, _mm256_set1_epi16(0xff))
+                           : _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8);
+    return is_unsigned ? _mm256_srli_epi16(bytes, 8) : _mm256_srai_epi16(bytes, 8);
 }
-
-/* LANES units of one row: LANES * UNIT consecutive k. */
-INLINE ints units_load(const uint8_t *x, bool is_unsigned)
+/* The code at k % 4 of every unit, as 32 bits, from its parts. */
+INLINE ints unit_code(const ints *parts, size_t k, bool is_unsigned)
 {
-    return widen(_mm_loadu_si128((const __m128i *)x), is_unsigned);
+    (void)is_unsigned;
+    ints top = k % 4 < 2 ? _mm256_slli_epi32(parts[k % 2], 16) : parts[k % 2];
+    return _mm256_srai_epi32(top, 16);
 }
 
 /* One unit of LANES rows: rows[k] holds LANES bytes of one k. */
-INLINE ints units_interleave(const uint8_t *const rows[UNIT], bool is_unsigned)
+INLINE ints units_interleave(const uint8_t *const rows[4])
 {
     __m128i a = _mm_loadl_epi64((const __m128i *)rows[0]), b = _mm_loadl_epi64((const __m128i *)rows[1]);
-    return widen(_mm_unpacklo_epi8(a, b), is_unsigned);
+    __m128i c = _mm_loadl_epi64((const __m128i *)rows[2]), d = _mm_loadl_epi64((const __m128i *)rows[3]);
+    __m128i ab = _mm_unpacklo_epi8(a, b), cd = _mm_unpacklo_epi8(c, d);
+    return _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd));
 }
+
+/* The first `count` (up to 2 * LANES) bytes as 16 bits, zeros behind them. */
+INLINE ints shorts_load(const uint8_t *x, size_t count, bool is_unsigned)
+{
+    uint8_t padded[2 * LANES] = {0};
+    if (count < 2 * LANES) {
+        for (size_t i = 0; i < count; i++)
+            padded[i] = x[i];
+        x = padded;
+    }
+    __m128i bytes = _mm_loadu_si128((const __m128i *)x);
+    return is_unsigned ? _mm256_cvtepu8_epi16(bytes) : _mm256_cvtepi8_epi16(bytes);
+}
+/* The pairs (a[i], b[i]) of 16 bits; and 32-bit lanes in that order brought back into the order of i. */
+INLINE void shorts_interleave(ints a, ints b, ints pairs[2])
+{
+    pairs[0] = _mm256_unpacklo_epi16(a, b);
+    pairs[1] = _mm256_unpackhi_epi16(a, b);
+}
+INLINE void ints_deinterleave(ints v[2])
+{
+    ints low = _mm256_permute2x128_si256(v[0], v[1], 0x20);
+    v[1] = _mm256_permute2x128_si256(v[0], v[1], 0x31);
+    v[0] = low;
+}
+INLINE ints dot_shorts(ints acc, ints a, ints b) { return _mm256_add_epi32(acc, _mm256_madd_epi16(a, b)); }
 
 /* The LANES × LANES matrix of 32-bit lanes, transposed. */
 INLINE void ints_transpose(ints r[LANES])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Vectors of 16 lanes, AVX-512 with VNNI: what the simd_*.h algorithms are written in.
- * A unit is one 32-bit lane of an integer product's operand: here 4 consecutive k of 8 bits. */
+ * A unit of an integer product's operand is 4 consecutive k, one 32-bit lane of bytes.
+ */
 #ifndef BITSWEEP_LANES_H
 #define BITSWEEP_LANES_H
 #include <immintrin.h>
@@ -11,9 +12,10 @@
 #define INLINE static inline __attribute__((always_inline))
 enum {
     LANES = 16,
-    UNIT = 4,          /* k per unit */
-    PLAIN_ROWS = 8,    /* rows of a register tile without limits; it is two vectors wide */
-    LIMITED_ROWS = 4,  /* with limits, which need a second set of registers for the totals */
+    PARTS = 1,         /* vectors that hold the units of LANES rows */
+    WIDE_ROWS = 4,     /* rows of a register tile that is two vectors wide; enough to hide the latency of dot */
+    NARROW_ROWS = 10,  /* of one that is one vector wide */
+    LIMITED_WIDE_ROWS = 4, LIMITED_NARROW_ROWS = 10, /* with limits, which need a second set of registers */
     OFFSETS = true     /* operands of equal signedness need one of them offset by 128 */
 };
 typedef __m512 reals;
@@ -37,9 +39,26 @@ INLINE reals reals_subtract(reals a, reals b) { return _mm512_sub_ps(a, b); }
 INLINE reals reals_multiply(reals a, reals b) { return _mm512_mul_ps(a, b); }
 /* a * b + c where both results are exact, so that fusing them changes nothing. */
 INLINE reals reals_exact_multiply_add(reals a, reals b, reals c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE reals reals_fused_multiply_add(reals a, reals b, reals c) { return _mm512_fmadd_ps(a, b, c); }
+/* As in_place. */
+INLINE reals reals_in_place(reals v)
+{
+    __asm__("" : "+v"(v));
+    return v;
+}
 INLINE reals reals_divide(reals a, reals b) { return _mm512_div_ps(a, b); }
 INLINE reals reals_clamp(reals v, reals lo, reals hi) { return _mm512_min_ps(_mm512_max_ps(v, lo), hi); }
-INLINE reals reals_zero_nan(reals v) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v); }
+/* v where the bound is NaN, too. */
+INLINE reals reals_at_least(reals bound, reals v) { return _mm512_max_ps(bound, v); }
+INLINE reals reals_at_most(reals bound, reals v) { return _mm512_min_ps(bound, v); }
+/* A bit a lane: low < v, and not v >= high. */
+INLINE unsigned reals_within(reals v, reals low, reals high)
+{
+    __mmask16 above_low = _mm512_cmp_ps_mask(v, low, _CMP_GT_OQ);
+    return _mm512_mask_cmp_ps_mask(above_low, v, high, _CMP_NGE_UQ);
+}
+/* 0 in the lanes whose bit is 0. */
+INLINE reals reals_keep(reals v, unsigned bits) { return _mm512_maskz_mov_ps((__mmask16)bits, v); }
 /* v where low < at < high, at >= high, at <= low; elsewhere, and where `at` is NaN, 0. */
 INLINE reals reals_inside(reals v, reals at, reals low, reals high)
 {
@@ -116,7 +135,7 @@ INLINE reals butterfly_4(reals v) { return _mm512_fmadd_ps(v, SIGNS(4), _mm512_s
 INLINE reals butterfly_8(reals v) { return _mm512_fmadd_ps(v, SIGNS(8), _mm512_shuffle_f32x4(v, v, 0x4e)); }
 
 /* ---- integer products ---- */
-/* acc plus the products of every unit of a and b; one of them holds unsigned bytes, the other signed. */
+/* acc plus the products of one part of every unit of a and b; one of them holds unsigned bytes, the other signed. */
 INLINE ints dot(ints acc, ints a, ints b, bool a_is_unsigned)
 {
     return a_is_unsigned ? _mm512_dpbusd_epi32(acc, a, b) : _mm512_dpbusd_epi32(acc, b, a);
@@ -127,19 +146,22 @@ INLINE ints in_place(ints v)
     __asm__("" : "+v"(v));
     return v;
 }
-INLINE ints units_of_ones(void) { return _mm512_set1_epi8(1); }
-
-/* LANES units of one row: LANES * UNIT consecutive k. */
-INLINE ints units_load(const uint8_t *x, bool is_unsigned)
+INLINE ints part_of_ones(void) { return _mm512_set1_epi8(1); }
+INLINE ints unit_part(ints bytes, int part, bool is_unsigned)
 {
-    (void)is_unsigned;
-    return _mm512_loadu_si512(x);
+    (void)part, (void)is_unsigned;
+    return bytes;
+}
+/* The code at k % 4 of every unit, as 32 bits, from its parts. */
+INLINE ints unit_code(const ints *parts, size_t k, bool is_unsigned)
+{
+    ints top = _mm512_sllv_epi32(*parts, _mm512_set1_epi32(24 - 8 * (int)(k % 4)));
+    return is_unsigned ? _mm512_srli_epi32(top, 24) : _mm512_srai_epi32(top, 24);
 }
 
 /* One unit of LANES rows: rows[k] holds LANES bytes of one k. */
-INLINE ints units_interleave(const uint8_t *const rows[UNIT], bool is_unsigned)
+INLINE ints units_interleave(const uint8_t *const rows[4])
 {
-    (void)is_unsigned;
     __m128i a = _mm_loadu_si128((const __m128i *)rows[0]), b = _mm_loadu_si128((const __m128i *)rows[1]);
     __m128i c = _mm_loadu_si128((const __m128i *)rows[2]), d = _mm_loadu_si128((const __m128i *)rows[3]);
     __m128i ab = _mm_unpacklo_epi8(a, b), ab_high = _mm_unpackhi_epi8(a, b);
@@ -149,6 +171,26 @@ INLINE ints units_interleave(const uint8_t *const rows[UNIT], bool is_unsigned)
     all = _mm512_inserti32x4(all, _mm_unpacklo_epi16(ab_high, cd_high), 2);
     return _mm512_inserti32x4(all, _mm_unpackhi_epi16(ab_high, cd_high), 3);
 }
+
+/* The first `count` (up to 2 * LANES) bytes as 16 bits, zeros behind them. */
+INLINE ints shorts_load(const uint8_t *x, size_t count, bool is_unsigned)
+{
+    __m256i bytes = _mm256_maskz_loadu_epi8((__mmask32)(0xffffffffu >> (2 * LANES - count)), x);
+    return is_unsigned ? _mm512_cvtepu8_epi16(bytes) : _mm512_cvtepi8_epi16(bytes);
+}
+/* The pairs (a[i], b[i]) of 16 bits; and 32-bit lanes in that order brought back into the order of i. */
+INLINE void shorts_interleave(ints a, ints b, ints pairs[2])
+{
+    pairs[0] = _mm512_unpacklo_epi16(a, b);
+    pairs[1] = _mm512_unpackhi_epi16(a, b);
+}
+INLINE void ints_deinterleave(ints v[2])
+{
+    ints low = _mm512_permutex2var_epi64(v[0], _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), v[1]);
+    v[1] = _mm512_permutex2var_epi64(v[0], _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), v[1]);
+    v[0] = low;
+}
+INLINE ints dot_shorts(ints acc, ints a, ints b) { return _mm512_dpwssd_epi32(acc, a, b); }
 
 /* The LANES × LANES matrix of 32-bit lanes, transposed. */
 INLINE void ints_transpose(ints r[LANES])

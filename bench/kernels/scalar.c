@@ -1,71 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The reference: what kernels.h says, element by element, in plain C. */
-#include "isa.h"
+#include "nibbles.h"
 #include <math.h>
-
-static int32_t element(const struct int_matrix *x, size_t i, size_t k)
-{
-    size_t at = i * x->row + k * x->col;
-    return x->is_unsigned ? ((const uint8_t *)x->data)[at] : ((const int8_t *)x->data)[at];
-}
-
-/* One partial sum brought into the accumulator's range. */
-static int32_t limit(const struct int_product *p, int32_t sum, uint64_t *limited)
-{
-    if (p->acc.bits >= 32)
-        return sum;
-    int32_t hi = (int32_t)((1u << (p->acc.bits - 1)) - 1), kept;
-    if (p->acc.overflow == ACC_SATURATE) {
-        kept = sum > hi ? hi : sum < -hi ? -hi : sum;
-    } else {
-        uint32_t low = (uint32_t)sum & ((uint32_t)hi * 2 + 1);
-        kept = low > (uint32_t)hi ? (int32_t)low - hi - hi - 2 : (int32_t)low;
-    }
-    *limited += kept != sum;
-    return kept;
-}
-
-static int32_t product_element(const struct int_product *p, size_t i, size_t j, uint64_t *limited)
-{
-    size_t tile = p->acc.tile > 0 ? (size_t)p->acc.tile : p->k;
-    bool each = p->acc.at == ACC_AT_ADD;
-    int32_t total = 0;
-    for (size_t first = 0; first < p->k; first += tile) {
-        size_t end = tile < p->k - first ? first + tile : p->k;
-        int32_t sum = 0;
-        for (size_t k = first; k < end; k++) {
-            sum += element(&p->a, i, k) * element(&p->b, j, k);
-            if (each)
-                sum = limit(p, sum, limited);
-        }
-        total += each ? sum : limit(p, sum, limited);
-    }
-    return total;
-}
-
-static void int_product(const struct int_product *p)
-{
-    product_check(p);
-    uint64_t limited = 0;
-    for (size_t i = 0; i < p->m; i++) {
-        float row_scale = p->row_scale ? p->row_scale[i] : 1;
-        for (size_t j = 0; j < p->n; j++) {
-            int32_t sum = product_element(p, i, j, &limited);
-            if (p->sums)
-                p->sums[i * p->ld + j] = sum;
-            else
-                p->out[i * p->ld + j] = (float)sum * p->scale * row_scale + (p->bias ? p->bias[j] : 0);
-        }
-    }
-    if (p->saturated)
-        *p->saturated += limited;
-}
-
-static size_t int_product_workspace(size_t m, size_t n, size_t k)
-{
-    (void)m, (void)n, (void)k;
-    return 0;
-}
+#include <stdlib.h>
 
 static float max_abs(const float *x, size_t n, bool *negative)
 {
@@ -84,12 +21,16 @@ static float max_abs(const float *x, size_t n, bool *negative)
 
 static float clamp(float x, float lo, float hi) { return x < lo ? lo : x > hi ? hi : x; }
 
+static long nearest_code(float x, float scale, int lo, int hi)
+{
+    float v = x / scale;
+    return isnan(v) ? 0 : lrintf(clamp(v, (float)lo, (float)hi));
+}
+
 static void quantise_nearest(const float *x, size_t n, float scale, int lo, int hi, void *q)
 {
-    for (size_t i = 0; i < n; i++) {
-        float v = x[i] / scale;
-        ((uint8_t *)q)[i] = (uint8_t)(isnan(v) ? 0 : lrintf(clamp(v, (float)lo, (float)hi)));
-    }
+    for (size_t i = 0; i < n; i++)
+        ((uint8_t *)q)[i] = (uint8_t)nearest_code(x[i], scale, lo, hi);
 }
 
 static void learned_range(const float *x, float *grad, size_t n, float scale, int lo, int hi,
@@ -111,15 +52,19 @@ static void learned_range(const float *x, float *grad, size_t n, float scale, in
     }
 }
 
+static int8_t stochastic_code(float x, float inverse, int lo, int hi, float u)
+{
+    float v = x * inverse;
+    v = clamp(isnan(v) ? 0 : v, (float)lo, (float)hi);
+    return (int8_t)(int)clamp(floorf(v + u), (float)lo, (float)hi);
+}
+
 static void quantise_stochastic(const float *x, size_t n, float scale, int lo, int hi,
                                 uint64_t key, uint64_t first, int8_t *q)
 {
     float inverse = 1 / scale;
-    for (size_t i = 0; i < n; i++) {
-        float v = x[i] * inverse;
-        v = clamp(isnan(v) ? 0 : v, (float)lo, (float)hi);
-        q[i] = (int8_t)(int)clamp(floorf(v + rounding_draw(key, first + i)), (float)lo, (float)hi);
-    }
+    for (size_t i = 0; i < n; i++)
+        q[i] = stochastic_code(x[i], inverse, lo, hi, rounding_draw(key, first + i));
 }
 
 static void dequantise(const void *q, bool is_unsigned, size_t n, float scale, float *x)
@@ -154,10 +99,83 @@ static void hadamard_columns(float *x, size_t rows, size_t cols, size_t stride, 
             hadamard(x + row * stride + col, stride, block);
 }
 
+/* As above; the caller has seen to it that no sum leaves 16 bits. */
+static void hadamard_short_run(int16_t *x, size_t block)
+{
+    for (size_t half = 1; half < block; half *= 2)
+        for (size_t i = 0; i < block; i++)
+            if (!(i & half)) {
+                int a = x[i], b = x[i + half];
+                x[i] = (int16_t)(a + b);
+                x[i + half] = (int16_t)(a - b);
+            }
+}
+
+static void hadamard_shorts(int16_t *x, size_t rows, size_t cols, size_t stride, size_t block)
+{
+    for (size_t row = 0; row < rows; row++)
+        for (size_t col = 0; col < cols; col += block)
+            hadamard_short_run(x + row * stride + col, block);
+}
+
+static void widen(const void *q, bool is_unsigned, size_t rows, size_t cols, size_t stride, int16_t *out,
+                  size_t out_stride)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j++) {
+            size_t at = i * stride + j;
+            out[i * out_stride + j] = is_unsigned ? ((const uint8_t *)q)[at] : ((const int8_t *)q)[at];
+        }
+}
+
+static int max_abs_shorts(const int16_t *x, size_t n)
+{
+    int largest = 0;
+    for (size_t i = 0; i < n; i++)
+        if (abs(x[i]) > largest)
+            largest = abs(x[i]);
+    return largest;
+}
+
+static void quantise_nearest_shorts(const int16_t *x, size_t n, float scale, int lo, int hi, int8_t *q)
+{
+    for (size_t i = 0; i < n; i++)
+        q[i] = (int8_t)nearest_code((float)x[i], scale, lo, hi);
+}
+
+static void quantise_stochastic_shorts(const int16_t *x, size_t n, float scale, int lo, int hi, uint64_t key,
+                                       uint64_t first, int8_t *q)
+{
+    float inverse = 1 / scale;
+    for (size_t i = 0; i < n; i++)
+        q[i] = stochastic_code((float)x[i], inverse, lo, hi, rounding_draw(key, first + i));
+}
+
+/* Of a = |x| / alpha, not above 2^(levels-1), beyond which all codes are that. */
+static int logarithmic_code(float a, float u)
+{
+    if (a < 1)
+        return u < a;
+    float power = ldexpf(1, ilogbf(a)), v = a + (u - 0.5f) * power;
+    return (int)fmaxf(power, ldexpf(1, ilogbf(4 * v / 3)));
+}
+
+static void quantise_logarithmic(const float *x, size_t n, float alpha, int levels, uint64_t key, uint64_t first, int8_t *q)
+{
+    int highest = 1 << (levels - 1);
+    for (size_t i = 0; i < n; i++) {
+        float a = fabsf(x[i]) / alpha;
+        int code = isnan(a) ? 0 : logarithmic_code(fminf(a, (float)highest), rounding_draw(key, first + i));
+        code = code < highest ? code : highest;
+        q[i] = (int8_t)(x[i] < 0 ? -code : code);
+    }
+}
+
 const struct kernels kernels_scalar = {
     .isa = "scalar",
-    .int_product = int_product,
-    .int_product_workspace = int_product_workspace,
+    .ints = &int_scalar,
+    .floats = &float_scalar,
+    .norms = &norm_scalar,
     .max_abs = max_abs,
     .quantise_nearest = quantise_nearest,
     .quantise_stochastic = quantise_stochastic,
@@ -165,4 +183,12 @@ const struct kernels kernels_scalar = {
     .learned_range = learned_range,
     .hadamard_rows = hadamard_rows,
     .hadamard_columns = hadamard_columns,
+    .hadamard_shorts = hadamard_shorts,
+    .widen = widen,
+    .pack_nibbles = pack_nibbles,
+    .unpack_nibbles = unpack_nibbles,
+    .max_abs_shorts = max_abs_shorts,
+    .quantise_nearest_shorts = quantise_nearest_shorts,
+    .quantise_stochastic_shorts = quantise_stochastic_shorts,
+    .quantise_logarithmic = quantise_logarithmic,
 };

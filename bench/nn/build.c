@@ -1,92 +1,199 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Laying out a network and its first weights. */
-#include "net.h"
+ * Laying out a network: parameters, ranges, the modes' memory; and its first weights. */
+#include "nodes.h"
+#include "../parallel.h"
 #include <math.h>
 #include <stdio.h>
 
-/* Layer i draws its weights with key (seed, init, i), so nets that share a layer share its start. */
-static void init_weights(struct layer *layer, size_t index, uint64_t seed)
+#define LINE 64
+
+/* ---- parameters ---- */
+
+void add_parameter(struct net *net, const struct node *node, const char *what, size_t rows, size_t cols, bool trained,
+                   bool decays)
 {
-    uint64_t key = rng_key(seed, STREAM_INIT, index, 0);
-    double inputs = (double)layer->k;
-    double bound = layer->spec.init == INIT_HEAD ? sqrt(3 / inputs) : 1 / sqrt(inputs);
-    for (size_t i = 0; i < layer->n; i++)
-        for (size_t j = 0; j < layer->k; j++) {
-            uint64_t element = i * layer->k + j;
-            double value = layer->spec.init == INIT_HE ? sqrt(2 / inputs) * rng_normal(key, element)
-                                                       : bound * (2 * rng_uniform(key, element) - 1);
-            layer->w[i * row_stride(layer->k) + j] = (float)value;
-        }
+    struct parameter *p = &net->parameters[net->parameter_count++];
+    *p = (struct parameter){.rows = rows, .cols = cols, .stride = row_stride(cols), .decays = decays};
+    snprintf(p->name, sizeof p->name, "%s.%s", node->spec.name, what);
+    net->value_count += rows * p->stride;
+    net->trained_count += trained ? rows * p->stride : 0;
 }
 
-void tensor_describe(struct tensor *tensor, const struct settings *settings, const struct layer_spec *spec, int layer,
-                     size_t inputs, enum tensor_kind kind)
+static bool is_statistic(const struct node *node, size_t parameter)
 {
-    size_t weights = spec->outputs * inputs;
-    *tensor = (struct tensor){
-        .kind = kind, .layer = layer, .elements = kind == TENSOR_WEIGHT ? weights : inputs,
-        .macs = (double)weights, .lo = 2, .hi = 8,
-    };
-    if (setting_has(settings, "min_bits")) {
-        tensor->lo = (int)setting_int(settings, "min_bits");
-        tensor->hi = (int)setting_int(settings, "max_bits");
+    return node->spec.kind == NODE_NORM && parameter >= node->parameter + 2;
+}
+
+/* Trained parameters first, then the statistics, in the network's order. */
+static void place_parameters(struct net *net, const struct net *original, struct arena *arena)
+{
+    size_t trained = 0, rest = net->trained_count;
+    net->gradients = arena_alloc(arena, net->trained_count * sizeof(float));
+    if (original) {
+        net->values = original->values;
+    } else {
+        net->values = arena_alloc(arena, net->value_count * sizeof(float));
+        net->velocities = arena_alloc(arena, net->trained_count * sizeof(float));
     }
-    snprintf(tensor->name, sizeof tensor->name, "%s.%s", spec->name, kind == TENSOR_WEIGHT ? "weight" : "input");
+    for (size_t n = 0; n < net->node_count; n++) {
+        const struct node *node = &net->nodes[n];
+        size_t end = n + 1 < net->node_count ? net->nodes[n + 1].parameter : net->parameter_count;
+        for (size_t i = node->parameter; i < end; i++) {
+            struct parameter *p = &net->parameters[i];
+            bool statistic = is_statistic(node, i);
+            size_t *next = statistic ? &rest : &trained;
+            p->value = net->values + *next;
+            p->gradient = statistic ? NULL : net->gradients + *next;
+            p->velocity = statistic || original ? NULL : net->velocities + *next;
+            *next += p->rows * p->stride;
+        }
+    }
 }
 
-static void add_tensor(struct net *net, size_t layer, enum tensor_kind kind)
+/* ---- layers ---- */
+
+static void add_tensor(struct net *net, const struct node *node, enum tensor_kind kind)
 {
-    size_t index = 2 * layer + (kind == TENSOR_ACTIVATION);
+    size_t index = 2 * (size_t)node->layer + (kind == TENSOR_ACTIVATION);
     struct tensor *tensor = &net->tensors[index];
-    tensor_describe(tensor, net->settings, &net->layers[layer].spec, (int)layer, net->layers[layer].k, kind);
+    describe_tensor(tensor, net->settings, node, kind);
     net->ranges[index] = (struct range){
         .kind = kind, .elements = tensor->elements, .min_bits = tensor->lo, .max_bits = tensor->hi};
 }
 
-static void build_layer(struct net *net, size_t index, size_t inputs, struct arena *arena)
+static void build_layer(struct net *net, const struct node *node, struct arena *arena)
 {
+    size_t index = (size_t)node->layer;
     struct layer *layer = &net->layers[index];
-    size_t batch = net->batch;
-    layer->n = layer->spec.outputs;
-    layer->k = inputs;
-    size_t weights = layer->n * row_stride(inputs), outputs = batch * row_stride(layer->n);
-    layer->w = arena_alloc(arena, weights * sizeof(float));
-    layer->dw = arena_alloc(arena, weights * sizeof(float));
-    layer->w_velocity = arena_alloc(arena, weights * sizeof(float));
-    if (layer->spec.bias) {
-        layer->bias = arena_alloc(arena, layer->n * sizeof(float));
-        layer->dbias = arena_alloc(arena, layer->n * sizeof(float));
-        layer->bias_velocity = arena_alloc(arena, layer->n * sizeof(float));
-    }
-    layer->y = arena_alloc(arena, outputs * sizeof(float));
-    layer->dy = arena_alloc(arena, outputs * sizeof(float));
-    uint64_t seed = (uint64_t)setting_int(net->settings, "seed");
-    init_weights(layer, index, seed);
-    add_tensor(net, index, TENSOR_WEIGHT);
-    add_tensor(net, index, TENSOR_ACTIVATION);
+    const struct parameter *w = &net->parameters[node->parameter], *bias = node->spec.bias ? w + 1 : NULL;
+    *layer = (struct layer){
+        .node = (int)(node - net->nodes), .shape = node->window, .n = w->rows, .k = w->cols, .w = w->value,
+        .dw = w->gradient, .bias = bias ? bias->value : NULL, .dbias = bias ? bias->gradient : NULL,
+    };
+    add_tensor(net, node, TENSOR_WEIGHT);
+    add_tensor(net, node, TENSOR_ACTIVATION);
     layer->product = (struct product){
-        .n = layer->n, .k = layer->k, .m_max = batch, .w = layer->w, .bias = layer->bias, .y = layer->y,
-        .x = index ? net->layers[index - 1].y : net->input,
-        .w_range = &net->ranges[2 * index], .x_range = &net->ranges[2 * index + 1],
-        .quantiser = net->quantiser, .seed = seed, .layer = (int)index, .settings = net->settings,
+        .shape = &layer->shape, .dense = node->spec.kind == NODE_DENSE, .samples = net->batch, .samples_max = net->batch,
+        .m = net->batch * out_positions(&layer->shape), .n = layer->n, .k = layer->k, .w = layer->w, .bias = layer->bias,
+        .w_range = &net->ranges[2 * index], .x_range = &net->ranges[2 * index + 1], .quantiser = net->quantiser,
+        .seed = (uint64_t)setting_int(net->settings, "seed"), .layer = (int)index, .settings = net->settings,
     };
     layer->product.state = net->mode->prepare(net->settings, &layer->product, arena);
+    size_t scratch = net->mode->scratch_size ? net->mode->scratch_size(&layer->product) : 0;
+    scratch = (scratch + LINE - 1) / LINE * LINE;
+    net->scratch_step = scratch > net->scratch_step ? scratch : net->scratch_step;
+    net->count++;
 }
 
-void net_build(struct net *net, const struct settings *settings, const struct dataset *dataset,
+/* ---- the network ---- */
+
+static void add_nodes(struct net *net, const struct dataset *described, struct arena *arena)
+{
+    struct node laid_out[MAX_NODES + 1];
+    net->node_count = lay_out_graph(net->model, net->settings, described, laid_out + 1);
+    net->nodes = (struct node *)arena_alloc(arena, (net->node_count + 1) * sizeof *net->nodes) + 1;
+    for (int i = NODE_INPUT; i < (int)net->node_count; i++) {
+        struct node *node = &net->nodes[i];
+        *node = laid_out[i + 1];
+        node->parameter = net->parameter_count;
+        size_t stride = row_stride(node->out.c);
+        net->widest = stride > net->widest ? stride : net->widest;
+        if (i != NODE_INPUT && node->ops->declare)
+            node->ops->declare(net, node);
+        if (i != NODE_INPUT && (node->spec.kind == NODE_NORM || node->spec.kind == NODE_ACTIVATE))
+            node->coefficients = arena_alloc(arena, COEFFICIENTS * stride * sizeof(float));
+    }
+}
+
+static void lay_out(struct net *net, const struct net *original, const struct dataset *described, struct arena *arena)
+{
+    net->flat_input = net->model->flat;
+    net->threads = parallel_threads();
+    add_nodes(net, described, arena);
+    struct node *input = &net->nodes[NODE_INPUT];
+    net->input_shape = input->out;
+    net->classes = net->nodes[net->node_count - 1].out.c;
+    net->input = original ? original->input : arena_alloc(arena, net->batch * sample_size(input->out) * sizeof(float));
+    input->y = arena_alloc(arena, sizeof *input->y); /* not in the pool: the caller fills it between steps */
+    input->y->memory = net->input;
+    net->chunk_sums = arena_alloc(arena, 2 * CHUNKS * net->widest * sizeof *net->chunk_sums);
+    net->block_sums = arena_alloc(arena, 2 * CHUNKS * net->widest * sizeof *net->block_sums);
+    place_parameters(net, original, arena);
+    for (const struct node *node = net->nodes; node < net->nodes + net->node_count; node++)
+        if (is_layer(node))
+            build_layer(net, node, arena);
+    plan_pool(net, arena);
+}
+
+void net_build_model(struct net *net, const struct model_ops *model, const struct settings *settings,
+                     const struct dataset *described, const struct mode_ops *mode, const struct quantiser_ops *quantiser,
+                     size_t batch, struct arena *arena)
+{
+    *net = (struct net){.settings = settings, .model = model, .mode = mode, .quantiser = quantiser, .batch = batch};
+    lay_out(net, NULL, described, arena);
+}
+
+void net_build(struct net *net, const struct settings *settings, const struct dataset *described,
                const struct mode_ops *mode, const struct quantiser_ops *quantiser, size_t batch, struct arena *arena)
 {
-    const struct model_ops *model = setting_plug(settings, "model");
-    struct layer_spec specs[MAX_LAYERS];
-    *net = (struct net){.settings = settings, .mode = mode, .quantiser = quantiser, .batch = batch};
-    net->count = model->layers(settings, dataset, specs);
-    size_t features = batch * row_stride(dataset->features);
-    net->input = arena_alloc(arena, features * sizeof(float));
-    net->input_gradient = arena_alloc(arena, features * sizeof(float));
-    size_t inputs = dataset->features;
-    for (size_t i = 0; i < net->count; i++) {
-        net->layers[i].spec = specs[i];
-        build_layer(net, i, inputs, arena);
-        inputs = specs[i].outputs;
+    net_build_model(net, setting_plug(settings, "model"), settings, described, mode, quantiser, batch, arena);
+}
+
+void net_build_shadow(struct net *net, const struct net *original, const struct dataset *described, size_t batch,
+                      struct arena *arena)
+{
+    const struct mode_ops *fp = (const struct mode_ops *)plug_find(PLUG_MODE, "fp");
+    *net = (struct net){.settings = original->settings, .model = original->model, .mode = fp, .batch = batch};
+    lay_out(net, original, described, arena);
+}
+
+/* ---- first values ---- */
+
+static double draw_weight(const struct layer *layer, enum weight_init init, uint64_t key, uint64_t element)
+{
+    double inputs = (double)layer->k, outputs = (double)(kernel_positions(&layer->shape) * layer->n);
+    switch (init) {
+    case INIT_HE: return sqrt(2 / inputs) * rng_normal(key, element);
+    case INIT_HE_OUT: return sqrt(2 / outputs) * rng_normal(key, element);
+    case INIT_FAN_IN: return 1 / sqrt(inputs) * (2 * rng_uniform(key, element) - 1);
+    case INIT_HEAD: return sqrt(3 / inputs) * (2 * rng_uniform(key, element) - 1);
+    case INIT_NORMAL: return 0.01 * rng_normal(key, element);
     }
+    die("an initialisation that is not there");
+}
+
+/* Layer i draws its weights with key (seed, init, i), so nets that share a layer share its start. */
+static void draw_weights(struct layer *layer, enum weight_init init, uint64_t key)
+{
+    for (size_t i = 0; i < layer->n; i++)
+        for (size_t j = 0; j < layer->k; j++)
+            layer->w[i * row_stride(layer->k) + j] = (float)draw_weight(layer, init, key, i * layer->k + j);
+}
+
+static void fill(const struct parameter *p, float value)
+{
+    for (size_t i = 0; i < p->cols; i++)
+        p->value[i] = value;
+}
+
+void net_initialise(struct net *net)
+{
+    uint64_t seed = (uint64_t)setting_int(net->settings, "seed");
+    for (size_t i = 0; i < net->count; i++) {
+        struct layer *layer = &net->layers[i];
+        draw_weights(layer, net->nodes[layer->node].spec.init, rng_key(seed, STREAM_INIT, i, 0));
+    }
+    for (const struct node *node = net->nodes; node < net->nodes + net->node_count; node++)
+        if (node->spec.kind == NODE_NORM) {
+            fill(&net->parameters[node->parameter + NORM_SCALE], 1);
+            fill(&net->parameters[node->parameter + NORM_VARIANCE], 1);
+        }
+    net_weights_changed(net);
+}
+
+void net_keep(struct net *net, struct kept *kept)
+{
+    keep(kept, "parameters", net->values, net->value_count * sizeof *net->values);
+    keep(kept, "velocities", net->velocities, net->trained_count * sizeof *net->velocities);
+    keep(kept, "ranges", net->ranges, 2 * net->count * sizeof *net->ranges);
 }

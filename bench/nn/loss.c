@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The loss of a batch and its gradient. */
 #include "net.h"
 #include <math.h>
 

@@ -1,57 +1,115 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * A network of quantised layers: forward, backward, update. The float side; products belong to the mode. */
+ * A network: nodes in the order of computation, of which the quantised layers hand their products to the mode. */
 #ifndef BITSWEEP_NET_H
 #define BITSWEEP_NET_H
 #include "../bitsweep.h"
 
+struct shape { size_t h, w, c; };    /* of one sample, channels last */
+
+/* What SGD moves, or what evaluation needs beside it: rows × cols, stride between rows row_stride(cols) (rows 1: cols
+ * padded to 16). */
+struct parameter {
+    char name[64];                   /* "conv1.weight", "conv1.bias", "norm1.scale", "norm1.shift", ".mean", ".variance" */
+    size_t rows, cols, stride;
+    float *value;
+    float *gradient, *velocity;      /* NULL: running statistics */
+    bool decays;                     /* weight decay acts on it: weights of layers only */
+};
+#define MAX_PARAMETERS (4 * MAX_NODES)
+
+/* A quantised layer. Its output and gradient are the node's. */
 struct layer {
-    struct layer_spec spec;
-    size_t n, k;                     /* outputs, inputs */
-    float *w, *dw, *w_velocity;      /* n × row_stride(k) */
-    float *bias, *dbias, *bias_velocity; /* n, or NULL */
-    float *y, *dy;                   /* batch × row_stride(n), after ReLU */
+    int node;
+    struct geometry shape;
+    size_t n, k;                     /* outputs, inputs of one output */
+    float *w, *dw, *bias, *dbias;    /* n × row_stride(k); n, or NULL */
     struct product product;
+};
+
+enum pass {
+    PASS_TRAIN,     /* fits ranges, keeps running ranges and statistics, may be followed by backward */
+    PASS_DIAGNOSE,  /* as train, but leaves running ranges and statistics alone */
+    PASS_EVALUATE   /* frozen activation ranges and statistics */
 };
 
 struct net {
     const struct settings *settings;
+    const struct model_ops *model;
     const struct mode_ops *mode;
     const struct quantiser_ops *quantiser; /* NULL: float32 */
-    size_t count, batch;             /* layers; rows that the buffers hold */
+    size_t batch;                    /* samples that the buffers hold */
+    size_t count;                    /* quantised layers */
     struct layer layers[MAX_LAYERS];
     struct tensor tensors[2 * MAX_LAYERS]; /* layer i's weight at 2i, its input at 2i + 1 */
     struct range ranges[2 * MAX_LAYERS];
-    float *input, *input_gradient;   /* batch × row_stride(features) */
+    size_t node_count;
+    struct node *nodes;              /* nodes.h; nodes[NODE_INPUT] stands for the network's input */
+    size_t parameter_count;
+    struct parameter parameters[MAX_PARAMETERS];
+    struct shape input_shape;        /* flat models: {1, 1, features} */
+    bool flat_input;                 /* the model takes the data set's own order */
+    float *input;                    /* batch × positions × row_stride(channels) */
+    float *input_gradient;           /* the same, when it was asked for */
+    size_t classes;
+    float *logits, *logits_gradient; /* batch × row_stride(classes) */
     double observing_seconds;        /* spent on what only the allocator asks for: squares, the input's gradient */
+
+    /* Everything trained in one block, so that a checkpoint holds few pieces; running statistics lie among the values. */
+    size_t value_count, trained_count;
+    float *values, *gradients, *velocities;
+    struct buffer *buffers;          /* nodes.h: what lies in the pool */
+    size_t buffer_count;
+    size_t scratch_offset;           /* in the pool: the modes' scratch memory */
+    size_t scratch_step, threads;
+    double *chunk_sums;              /* CHUNKS × 2 × widest stride */
+    float *block_sums;               /* the same */
+    size_t widest;                   /* largest row_stride(channels) */
+    /* The pass under way. */
+    size_t samples;
+    long step;
+    enum pass pass;
+    bool wants_input_gradient;
+    double *sum_squares;             /* of net_backward */
 };
 
-/* Builds the layers, initialises the weights from the run's seed (the same for every mode and allocator). `quantiser` NULL: nothing
- * is quantised. batch: rows a step or an evaluation may have. */
-void net_build(struct net *, const struct settings *, const struct dataset *, const struct mode_ops *,
+/* Memory of activations and gradients, which holds nothing from one step to the next, so nets that run in turn share it. */
+struct pool { char *memory; size_t size; };
+
+/* Lays the network out: nodes, parameters, ranges, the mode's memory. `quantiser` NULL: nothing is quantised. batch:
+ * samples a step or an evaluation may have. The pool is the caller's, of at least net_pool_size(); it may be given later
+ * by net_use_pool. Weights are zero. */
+void net_build(struct net *, const struct settings *, const struct dataset *described, const struct mode_ops *,
                const struct quantiser_ops *, size_t batch, struct arena *);
+/* parallel_threads() must not grow afterwards: each thread has its scratch memory in the pool. */
+size_t net_pool_size(const struct net *);
+void net_use_pool(struct net *, struct pool);
+/* The same network in float32 on the same input and parameter values, with its own gradients, for at most `batch`
+ * samples: not to be updated. */
+void net_build_shadow(struct net *, const struct net *original, const struct dataset *described, size_t batch,
+                      struct arena *);
+/* Draws the first weights from the run's seed, the same for every mode and allocator. */
+void net_initialise(struct net *);
+/* Registers what carries over to the next step: parameters, velocities, ranges. */
+void net_keep(struct net *, struct kept *);
 
-/* Name, sizes and allowed widths of a layer's weight or input. */
-void tensor_describe(struct tensor *, const struct settings *, const struct layer_spec *, int layer, size_t inputs,
-                     enum tensor_kind);
+/* The quantised layers' tensors (2 a layer) of the model for this data set, without building it; returns their number. */
+int net_tensors(const struct settings *, const struct dataset *described, struct tensor *out /* 2 × MAX_LAYERS */);
 
-enum pass {
-    PASS_TRAIN,     /* fits ranges, keeps running ranges, may be followed by backward */
-    PASS_DIAGNOSE,  /* as train, but leaves running ranges alone */
-    PASS_EVALUATE   /* frozen activation ranges */
-};
-/* Logits (rows × row_stride(classes)) for the samples in net->input. */
-const float *net_forward(struct net *, size_t rows, long step, enum pass);
+/* Logits (samples × row_stride(classes)) for the samples in net->input. */
+const float *net_forward(struct net *, size_t samples, long step, enum pass);
 
-/* From the last layer's dy (dL/dlogits) to every dw and dbias. sum_squares: NULL, or 2 × layers sums over all elements of the squared
- * gradient of each tensor, before any straight-through mask; asks for the network input's gradient too. */
-void net_backward(struct net *, size_t rows, double *sum_squares);
+/* From logits_gradient (dL/dlogits) to every parameter's gradient. sum_squares: NULL, or 2 × layers sums over all
+ * elements of the squared gradient of each tensor, before any straight-through mask; asks for the network input's
+ * gradient too. */
+void net_backward(struct net *, size_t samples, double *sum_squares);
 
 /* Forward, loss and backward on the samples in net->input: the sum of the losses; *correct counts. For sum_squares see
  * net_backward. */
-double net_pass(struct net *, size_t rows, const int32_t *labels, long step, enum pass, double *sum_squares,
+double net_pass(struct net *, size_t samples, const int32_t *labels, long step, enum pass pass, double *sum_squares,
                 size_t *correct);
 
-/* SGD with momentum: v = momentum v + (g + weight_decay w), w -= lr v; no decay on biases; learned ranges follow. */
+/* SGD with momentum: v = momentum v + (g + weight_decay w), w -= lr v; decay on layers' weights only; learned ranges
+ * follow. */
 void net_update(struct net *, double lr);
 
 /* Width at which the weights are kept between steps; 32: float32. */
@@ -60,6 +118,8 @@ int net_stored_bits(const struct net *);
 /* Gives the tensors new widths. */
 void net_set_bits(struct net *, const float *bits /* 2 × layers */);
 void net_get_bits(const struct net *, float *bits);
+/* Weights were changed from outside: codes made of them no longer hold. */
+void net_weights_changed(struct net *);
 
 /* Mean cross entropy's sum over the rows; *correct counts right arg maxima (the first of equals). grad: NULL or
  * dL/dlogits of the mean loss (rows × stride). */

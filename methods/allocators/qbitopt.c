@@ -64,6 +64,9 @@ static void *begin(const struct allocation *a)
     if (!uniform_bits(a->tensors, a->count, a->cost, a->budget, s->uniform))
         die("the budget %g is infeasible", a->budget); /* budget_check has refused it before */
     memcpy(s->current, s->uniform, count * sizeof *s->current);
+    keep(a->kept, "qbitopt.weight", &s->weight, sizeof s->weight);
+    keep(a->kept, "qbitopt.trace", s->trace, count * sizeof *s->trace);
+    keep(a->kept, "qbitopt.current", s->current, count * sizeof *s->current);
     return s;
 }
 

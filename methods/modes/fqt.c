@@ -9,33 +9,21 @@ static const struct param published_ablation = {
 
 static void *prepare(const struct settings *settings, const struct product *p, struct arena *arena)
 {
+    struct gradient_options gradient = read_gradient_options(settings, p);
     struct transform_options ablation = {.identity = true};
-    return prepare_integer_layer(settings, p, arena, setting_bool(settings, "published_ablation") ? &ablation : NULL);
-}
-
-static void backward(struct product *p)
-{
-    struct integer_layer *layer = p->state;
-    if (layer->transform.identity)
-        transformed_backward(p);
-    else
-        direct_backward(p);
-}
-
-static double backward_bops(const struct settings *settings, size_t m, size_t n, size_t k, double w, double a)
-{
-    (void)m;
-    double g = (double)setting_int(settings, "grad_bits");
-    return (double)n * (double)k * (g * w + g * a);
+    return prepare_integer_layer(settings, p, arena, &gradient,
+                                 setting_bool(settings, "published_ablation") ? &ablation : NULL);
 }
 
 const struct mode_ops mode_fqt = {
-    .plug = {.name = "fqt", .version = 1,
+    .plug = {.name = "fqt", .version = 2,
              .help = "Fully quantised training: integer operands in the forward and both backward products.",
              .params = (const struct param *const[]){
                  &param_grad_bits, &param_grad_rounding, &param_grad_scale, &param_acc_bits, &param_acc_tile,
-                 &param_acc_overflow, &param_acc_at, &param_acc_backward, &published_ablation,
+                 &param_acc_overflow, &param_acc_at, &param_acc_backward, &param_acc_order, &published_ablation,
                  &param_weight_store_bits, 0}},
     .integer = true,
-    .prepare = prepare, .forward = integer_forward, .backward = backward, .backward_bops = backward_bops,
+    .keeps_input = true,
+    .prepare = prepare, .scratch_size = integer_scratch_size, .forward = integer_forward, .backward = integer_backward,
+    .backward_bops = integer_backward_bops,
 };

@@ -4,14 +4,38 @@
 /* Published: only a gradient rounded to nearest is clipped (HDQT authors' code). */
 #define NEAREST_GRADIENT_QUANTILE 0.975f
 
-struct gradient_options read_gradient_options(const struct settings *settings)
+struct gradient_options read_gradient_options(const struct settings *settings, const struct product *p)
 {
+    bool by_kind = setting_is(settings, "grad_scale", "auto");
     return (struct gradient_options){
         .bits = (int)setting_int(settings, "grad_bits"),
         .stochastic = setting_is(settings, "grad_rounding", "stochastic"),
         .quantile = NEAREST_GRADIENT_QUANTILE,
+        .per_sample = by_kind ? !p->dense : setting_is(settings, "grad_scale", "sample"),
+    };
+}
+
+struct gradient_options read_logarithmic_options(const struct settings *settings)
+{
+    return (struct gradient_options){
+        .bits = (int)setting_int(settings, "grad_bits"),
+        .stochastic = true,
+        .logarithmic = true,
         .per_sample = setting_is(settings, "grad_scale", "sample"),
     };
+}
+
+/* Magnitudes besides 0 that b bits hold: at 4 bits 2^0 .. 2^6. */
+static int levels(const struct gradient_options *options) { return (1 << (options->bits - 1)) - 1; }
+
+int largest_gradient_code(const struct gradient_options *options)
+{
+    return options->logarithmic ? 1 << (levels(options) - 1) : (int)code_limit(options->bits, true);
+}
+
+int gradient_code_bits(const struct gradient_options *options)
+{
+    return options->logarithmic ? levels(options) + 1 : options->bits;
 }
 
 uint64_t rounding_key(const struct product *p, enum rounded_operand operand)
@@ -19,60 +43,36 @@ uint64_t rounding_key(const struct product *p, enum rounded_operand operand)
     return rng_key(p->seed, STREAM_ROUNDING, p->step, (uint64_t)p->layer * 8 + operand);
 }
 
-static float signed_scale(const float *x, size_t count, double bits, float quantile, int *largest_code)
+/* Chmiel et al.: alpha = max|G| / 2^(levels-1), so that nothing is above the largest level. */
+float gradient_scale(const struct gradient_options *options, float largest)
 {
-    bool negative;
-    float limit = quantile * kernels()->max_abs(x, count, &negative);
-    *largest_code = (int)code_limit(bits, true);
-    return limit > 0 ? limit / (float)*largest_code : 1;
+    float limit = options->stochastic ? largest : options->quantile * largest;
+    return limit > 0 ? limit / (float)largest_gradient_code(options) : 1;
 }
 
-float quantise_nearest_signed(const float *x, size_t count, double bits, float quantile, int8_t *q)
+static void count_zeros(struct product_counts *counts, const float *g, const int8_t *q, size_t count)
 {
-    int largest;
-    float scale = signed_scale(x, count, bits, quantile, &largest);
-    kernels()->quantise_nearest(x, count, scale, -largest, largest, q);
-    return scale;
-}
-
-float quantise_stochastic_signed(const float *x, size_t count, double bits, uint64_t key, uint64_t first, int8_t *q)
-{
-    int largest;
-    float scale = signed_scale(x, count, bits, 1, &largest);
-    kernels()->quantise_stochastic(x, count, scale, -largest, largest, key, first, q);
-    return scale;
-}
-
-static void count_zeros(const struct product *p, const float *g, const int8_t *q, size_t count)
-{
-    if (!p->counts)
-        return;
     for (size_t i = 0; i < count; i++) {
-        p->counts->gradients += g[i] != 0;
-        p->counts->zero_gradients += g[i] != 0 && q[i] == 0;
+        counts->gradients += g[i] != 0;
+        counts->zero_gradients += g[i] != 0 && q[i] == 0;
     }
 }
 
-static float quantise_run(const struct product *p, const struct gradient_options *options, uint64_t key,
-                          const float *g, size_t first, size_t count, int8_t *q)
+void quantise_gradient(const struct gradient_options *options, uint64_t key, const float *g, size_t first, size_t count,
+                       float scale, int8_t *q, struct product_counts *counts)
 {
-    float scale = options->stochastic
-                      ? quantise_stochastic_signed(g, count, options->bits, key, first, q)
-                      : quantise_nearest_signed(g, count, options->bits, options->quantile, q);
-    count_zeros(p, g, q, count);
-    return scale;
+    int largest = largest_gradient_code(options);
+    if (options->logarithmic)
+        kernels()->quantise_logarithmic(g, count, scale, levels(options), key, first, q);
+    else if (options->stochastic)
+        kernels()->quantise_stochastic(g, count, scale, -largest, largest, key, first, q);
+    else
+        kernels()->quantise_nearest(g, count, scale, -largest, largest, q);
+    if (counts)
+        count_zeros(counts, g, q, count);
 }
 
-float quantise_gradient(const struct product *p, const struct gradient_options *options,
-                        enum rounded_operand operand, const float *g, size_t rows, size_t stride, int8_t *q)
+float requantised_scale(float largest, double bits)
 {
-    return quantise_run(p, options, rounding_key(p, operand), g, 0, rows * stride, q);
-}
-
-void quantise_gradient_rows(const struct product *p, const struct gradient_options *options, const float *g,
-                            size_t rows, size_t stride, int8_t *q, float *scales)
-{
-    uint64_t key = rounding_key(p, ROUND_GRADIENT_ROWS);
-    for (size_t i = 0; i < rows; i++)
-        scales[i] = quantise_run(p, options, key, g + i * stride, i * stride, stride, q + i * stride);
+    return largest > 0 ? largest / (float)code_limit(bits, true) : 1;
 }

@@ -7,23 +7,29 @@
 struct gradient_options {
     int bits;           /* of G */
     bool stochastic;    /* else to nearest */
+    bool logarithmic;   /* luq: stochastic, to powers of two */
     float quantile;     /* of G's maximum, when rounded to nearest */
-    bool per_sample;    /* in the input gradient */
+    bool per_sample;    /* else one scale for all of G; a dense layer has scales a sample in the input gradient only */
 };
-struct gradient_options read_gradient_options(const struct settings *);
+struct gradient_options read_gradient_options(const struct settings *, const struct product *);
+/* luq's G; valid for 2 .. 4 bits. */
+struct gradient_options read_logarithmic_options(const struct settings *);
 
-/* Operands that are rounded stochastically within one layer and step; each draws from its own stream. */
+int largest_gradient_code(const struct gradient_options *);
+/* Width of G's codes as the accumulators see them. */
+int gradient_code_bits(const struct gradient_options *);
+
+/* Operands that are rounded stochastically within one layer and step; each draws from its own stream, by its elements'
+ * places in the whole batch. */
 enum rounded_operand { ROUND_GRADIENT_ROWS, ROUND_GRADIENT_COLUMNS, ROUND_INPUT };
 uint64_t rounding_key(const struct product *, enum rounded_operand);
 
-/* Signed codes of x (count values) at `bits` with range quantile × max|x|; returns the scale, 1 for all zeros. */
-float quantise_nearest_signed(const float *x, size_t count, double bits, float quantile, int8_t *q);
-float quantise_stochastic_signed(const float *x, size_t count, double bits, uint64_t key, uint64_t first, int8_t *q);
+/* The scale of G whose largest magnitude this is; 1 for all zeros. */
+float gradient_scale(const struct gradient_options *, float largest);
+/* Codes of a part of G, or of G transformed, from element `first` of the whole on; counts zeroed gradients. */
+void quantise_gradient(const struct gradient_options *, uint64_t key, const float *g, size_t first, size_t count,
+                       float scale, int8_t *q, struct product_counts *counts);
 
-/* Codes of G, or of G transformed (rows × stride), with one scale, which is returned. */
-float quantise_gradient(const struct product *, const struct gradient_options *, enum rounded_operand,
-                        const float *g, size_t rows, size_t stride, int8_t *q);
-/* The same with one scale a row, into scales (rows). */
-void quantise_gradient_rows(const struct product *, const struct gradient_options *, const float *g,
-                            size_t rows, size_t stride, int8_t *q, float *scales);
+/* The scale of an operand that is re-quantised at `bits`, with c = 1; 1 for all zeros. */
+float requantised_scale(float largest, double bits);
 #endif

@@ -16,7 +16,8 @@ static const struct param signs = {
     .name = "hadamard_signs", .type = PARAM_BOOL, .fallback = "false", .source = "ours",
     .help = "Multiply by random signs, fixed for the run, before the transform."};
 static const struct param requant_bits = {
-    .name = "requant_bits", .type = PARAM_CHOICE, .fallback = "forward", .choices = WORDS("forward", "grad"), .source = "ours",
+    .name = "requant_bits", .type = PARAM_CHOICE, .fallback = "forward", .choices = WORDS("forward", "grad"),
+    .source = "ours",
     .help = "Width of the transformed weights and inputs: their own forward width, or grad_bits."};
 
 static struct transform_options read_options(const struct settings *settings)
@@ -32,26 +33,20 @@ static struct transform_options read_options(const struct settings *settings)
 
 static void *prepare(const struct settings *settings, const struct product *p, struct arena *arena)
 {
+    struct gradient_options gradient = read_gradient_options(settings, p);
     struct transform_options options = read_options(settings);
-    return prepare_integer_layer(settings, p, arena, &options);
-}
-
-static double backward_bops(const struct settings *settings, size_t m, size_t n, size_t k, double w, double a)
-{
-    struct transform_options options = read_options(settings);
-    double g = (double)setting_int(settings, "grad_bits");
-    return options.requantise_at_gradient_width ? transform_bops(&options, m, n, k, g, g, g)
-                                                : transform_bops(&options, m, n, k, w, a, g);
+    return prepare_integer_layer(settings, p, arena, &gradient, &options);
 }
 
 const struct mode_ops mode_hfqt = {
-    .plug = {.name = "hfqt", .version = 1,
+    .plug = {.name = "hfqt", .version = 2,
              .help = "Fully quantised training in the Hadamard domain (HDQT): transformed, re-quantised backward operands.",
              .params = (const struct param *const[]){
                  &param_grad_bits, &param_grad_rounding, &param_grad_scale, &block, &pad, &signs, &requant_bits,
                  &param_acc_bits, &param_acc_tile, &param_acc_overflow, &param_acc_at, &param_acc_backward,
-                 &param_weight_store_bits, 0}},
+                 &param_acc_order, &param_weight_store_bits, 0}},
     .integer = true,
-    .prepare = prepare, .forward = integer_forward, .backward = transformed_backward,
-    .backward_bops = backward_bops,
+    .keeps_input = true,
+    .prepare = prepare, .scratch_size = integer_scratch_size, .forward = integer_forward, .backward = integer_backward,
+    .backward_bops = integer_backward_bops,
 };

@@ -1,44 +1,71 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * A layer's memory in the integer modes, and their two ways back: on the operands as they are (fqt), or transformed (hfqt). */
+ * A layer in the integer modes: its memory, its forward product, and its two ways back: on the operands as they are (fqt,
+ * luq), or transformed (hfqt). */
 #ifndef BITSWEEP_INTEGER_H
 #define BITSWEEP_INTEGER_H
-#include "gradient.h"
+#include "transform.h"
 
-/* One axis that a product contracts over, cut into blocks of a power of two. */
-struct axis { size_t length, block, padded; };
-
-struct transform_options {
-    size_t largest_block;       /* cap; 0: none */
-    bool pad, signs;
-    bool identity;              /* published ablation: no transform, but its factors and re-quantisation */
-    bool requantise_at_gradient_width;
+/* The codes of x or w, laid out as these are. */
+struct codes {
+    int8_t *data;       /* uint8_t where not is_signed */
+    size_t stride;      /* between rows, or positions */
+    float scale;
+    int largest;        /* magnitude of any code */
+    bool is_signed;
+    bool packed;        /* two to a byte */
 };
-
-/* The largest power of two that divides `length` and is at most the cap; with padding the cap itself (without a cap the
- * smallest power of two that holds the axis). */
-struct axis choose_axis(size_t length, const struct transform_options *);
 
 struct integer_layer {
     struct accumulator_options accumulators;
     struct gradient_options gradient;
+    bool transforms;
     struct transform_options transform;
-    struct codes x, w;          /* forward operands: m_max × stride(k), n × stride(k) */
-    int8_t *gradient_codes;     /* m × stride(n), or transformed */
-    float *row_scales;          /* m_max */
-    void *workspace;
-    /* Transformed operands only. */
-    float *transformed;         /* the operand at hand as floats */
-    int8_t *operand_codes;      /* re-quantised input or weights */
-    float *signs;               /* ±1 for the outputs' axis (padded), then for the samples' axis */
+    struct codes x, w;              /* forward operands, kept for the way back */
+    struct int_panel
+        forward_panel; /* W packed for the forward product; remade when it was for other accumulators or inputs */
+    void *forward_weights;          /* W's codes in the order of the forward product, where that is not their own */
+    float *signs;                   /* ±1 for the outputs' axis (padded), then for the positions' axis */
+
+    /* Convolutions. */
+    const struct convolution *tables;
+    const struct convolution *gradient_tables; /* of the input gradient: with the outputs' axis padded */
+    struct int_panel *gradient_panels;         /* W, a panel a residue */
+    const int32_t *unfolded_row, *unfolded_unit; /* X transformed, as operand of the weight gradient */
+
+    /* Dense layers: tables of X, of G by rows, and of G transposed. */
+    const int32_t *x_row, *x_unit, *g_row, *g_unit, *columns_row, *columns_unit;
 };
 
-/* Allocates what the direct backward needs, or, with transform, what the transformed one needs. */
+/* How the layer's sums run over outputs and positions: blocks as chosen, or of 1 where nothing is transformed. */
+struct axis outputs_axis(const struct product *, const struct integer_layer *);
+struct axis positions_axis(const struct product *, const struct integer_layer *, size_t samples);
+
+/* Reads the accumulators' settings; the caller says how G is quantised, and whether operands are transformed (or NULL). */
 struct integer_layer *prepare_integer_layer(const struct settings *, const struct product *, struct arena *,
-                                            const struct transform_options *transform /* or NULL */);
-/* The part of it that the transformed backward needs; layer->transform and layer->gradient are set. */
-void allocate_transformed(struct integer_layer *, const struct product *, struct arena *);
+                                            const struct gradient_options *, const struct transform_options *);
+/* The memory of a layer whose options are set. */
+void lay_out_integer_layer(struct integer_layer *, const struct product *, struct arena *);
+size_t integer_scratch_size(const struct product *);
+
 void integer_forward(struct product *);
-void direct_backward(struct product *);
-void transformed_backward(struct product *);
-double transform_bops(const struct transform_options *, size_t m, size_t n, size_t k, double w, double a, double g);
+/* The same with ranges that were fitted already. */
+void forward_on_codes(struct product *);
+void integer_backward(struct product *);
+double integer_backward_bops(const struct product *, double w, double a);
+
+/* A product's panel made of b in `memory`. */
+struct int_panel pack_panel(void *memory, size_t n, size_t k, struct int_matrix b, bool a_is_unsigned, struct accumulator);
+
+/* The two kinds of layers. */
+void dense_forward(struct product *);
+void dense_backward(struct product *);
+size_t dense_scratch_size(const struct product *);
+void convolution_forward(struct product *);
+void convolution_backward(struct product *);
+size_t convolution_forward_scratch(const struct product *), convolution_backward_scratch(const struct product *);
+
+/* W's panel for the forward product, or its memory (depthwise), up to date. */
+void prepare_forward_weights(const struct product *);
+/* Width of W or X re-quantised. */
+double operand_bits(const struct integer_layer *, const struct range *);
 #endif

@@ -17,6 +17,7 @@ struct accumulator_options read_accumulator_options(const struct settings *setti
     options.at = setting_is(settings, "acc_at", "add") ? ACC_AT_ADD : ACC_AT_TILE;
     options.backward = setting_is(settings, "acc_backward", "whole") ? BACKWARD_WHOLE
                        : setting_is(settings, "acc_backward", "off") ? BACKWARD_OFF : BACKWARD_TILE;
+    options.order = setting_is(settings, "acc_order", "channel") ? CHANNEL_MAJOR : TAP_MAJOR;
     return options;
 }
 
@@ -43,66 +44,98 @@ void fit_ranges(struct product *p)
 {
     const struct quantiser_ops *quantiser = p->quantiser;
     struct range *range = p->x_range;
-    size_t stride = row_stride(p->k);
     if (!p->weights_ready)
-        quantiser->fit(p->w_range, p->w, p->n * stride, p->n * p->k);
+        quantiser->fit(p->w_range, p->w, p->n * row_stride(p->k), p->n * p->k);
     /* Learned ranges are parameters, frozen by nature. */
     bool recall = p->evaluating && !quantiser->learns && range->weight > 0
                   && setting_is(p->settings, "act_range", "running");
     if (recall)
         range_set(range, (float)(range->average / range->weight), range->ever_negative);
     else
-        quantiser->fit(range, p->x, p->m * stride, p->m * p->k);
+        quantiser->fit(range, p->x, p->samples * in_size(p->shape), p->samples * in_positions(p->shape) * p->shape->in_c);
     if (p->observing)
         keep_running(range);
 }
 
-static void quantise(const struct range *range, const float *x, size_t count, struct codes *codes)
+void quantise_in_range(const struct range *range, const float *x, size_t count, void *q)
 {
-    kernels()->quantise_nearest(x, count, range->scale, range->lo, range->hi, codes->data);
-    codes->scale = range->scale;
-    codes->is_signed = range->lo < 0;
+    kernels()->quantise_nearest(x, count, range->scale, range->lo, range->hi, q);
 }
 
-void quantise_forward(const struct product *p, struct codes *x, struct codes *w)
+/* ---- products ---- */
+
+static void count_sums(struct product_counts *counts, enum which_product which, const struct accumulator *acc, size_t sums,
+                       size_t k, uint64_t saturated)
 {
-    quantise(p->x_range, p->x, p->m * x->stride, x);
-    if (!p->weights_ready)
-        quantise(p->w_range, p->w, p->n * w->stride, w);
+    size_t tile = acc->tile ? (size_t)acc->tile : k;
+    counts->saturated[which] += saturated;
+    counts->partial_sums[which] += sums * ((k + tile - 1) / tile);
 }
 
-void multiply(const struct product *p, enum which_product which, const struct scaled_product *s)
+/* Whatever an accumulator's limit, the tiles' unlimited sums are what must fit. */
+static bool check_bound(size_t k, int largest_a, int largest_b)
+{
+    double largest = (double)k * largest_a * largest_b;
+    if (largest > INT32_MAX)
+        die("a sum of %zu products of codes up to %d and %d does not fit 32 bits; use fewer bits or a smaller layer", k,
+            largest_a, largest_b);
+    return true;
+}
+
+void multiply(struct product_counts *counts, enum which_product which, struct int_product *p, int largest_a, int largest_b)
 {
     uint64_t saturated = 0;
-    struct int_product product = {
-        .m = s->rows, .n = s->columns, .k = s->depth, .ld = s->ld, .a = s->a, .b = s->b, .acc = s->acc,
-        .out = s->out, .scale = s->scale, .row_scale = s->row_scale, .bias = s->bias,
-        .saturated = p->counts ? &saturated : NULL, .workspace = s->workspace,
-    };
-    kernels()->int_product(&product);
-    if (p->counts) {
-        size_t tile = s->acc.tile ? (size_t)s->acc.tile : s->depth;
-        p->counts->saturated[which] += saturated;
-        p->counts->partial_sums[which] += s->rows * s->columns * ((s->depth + tile - 1) / tile);
+    p->bounded = check_bound(p->b->k, largest_a, largest_b);
+    p->saturated = counts ? &saturated : NULL;
+    kernels()->ints->multiply(p);
+    if (counts)
+        count_sums(counts, which, &p->b->acc, p->m * p->b->n, p->b->k, saturated);
+}
+
+void multiply_depthwise(struct product_counts *counts, enum which_product which, struct int_depthwise *p)
+{
+    uint64_t saturated = 0;
+    p->saturated = counts ? &saturated : NULL;
+    kernels()->ints->depthwise(p);
+    if (counts)
+        count_sums(counts, which, &p->acc, p->m * p->channels, p->taps, saturated);
+}
+
+void multiply_depthwise_gradient(struct product_counts *counts, struct int_depthwise_gradient *p, int largest_x,
+                                 int largest_g)
+{
+    uint64_t saturated = 0;
+    p->bounded = check_bound(p->m, largest_x, largest_g);
+    p->saturated = counts ? &saturated : NULL;
+    kernels()->ints->depthwise_gradient(p);
+    if (counts)
+        count_sums(counts, WEIGHT_GRADIENT, &p->acc, p->taps * p->channels, p->m, saturated);
+}
+
+void mark_codes(bool used[256], const void *codes, size_t rows, size_t cols, size_t stride)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            used[((const uint8_t *)codes)[i * stride + j]] = true;
+}
+
+void add_counts(struct product_counts *to, const struct product_counts *chunk)
+{
+    for (int which = 0; which < 3; which++) {
+        to->saturated[which] += chunk->saturated[which];
+        to->partial_sums[which] += chunk->partial_sums[which];
+    }
+    to->zero_gradients += chunk->zero_gradients;
+    to->gradients += chunk->gradients;
+    for (int code = 0; code < 256; code++) {
+        to->weight_codes[code] |= chunk->weight_codes[code];
+        to->input_codes[code] |= chunk->input_codes[code];
     }
 }
 
-size_t product_workspace(size_t m, size_t n, size_t k)
+void *take(struct scratch *scratch, size_t bytes)
 {
-    size_t (*size)(size_t, size_t, size_t) = kernels()->int_product_workspace;
-    size_t forward = size(m, n, k), input_gradient = size(m, k, n), weight_gradient = size(n, k, m);
-    size_t most = forward > input_gradient ? forward : input_gradient;
-    return most > weight_gradient ? most : weight_gradient;
-}
-
-void forward_on_codes(const struct product *p, const struct accumulator_options *options, const struct codes *x,
-                      const struct codes *w, void *workspace)
-{
-    struct scaled_product product = {
-        .rows = p->m, .columns = p->n, .depth = p->k,
-        .a = {x->data, x->stride, 1, !x->is_signed}, .b = {w->data, w->stride, 1, !w->is_signed},
-        .acc = accumulator_for(options, FORWARD, p->x_range->bits, p->w_range->bits),
-        .out = p->y, .ld = row_stride(p->n), .scale = x->scale * w->scale, .bias = p->bias, .workspace = workspace,
-    };
-    multiply(p, FORWARD, &product);
+    size_t at = scratch->used;
+    scratch->used += (bytes + 63) / 64 * 64;
+    return scratch->base ? scratch->base + at : NULL;
 }

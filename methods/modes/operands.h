@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The forward operands of a layer as codes, and integer products under the accumulator options: what fp's
- * fake quantisation, fqt and hfqt share. */
+ * fake quantisation and the integer modes share. */
 #ifndef BITSWEEP_OPERANDS_H
 #define BITSWEEP_OPERANDS_H
 #include "../../bench/kernels/kernels.h"
+#include "../../bench/nn/geometry.h"
 
 /* Which of a layer's products. */
 enum which_product { FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT };
-
-struct codes {
-    int8_t *data;       /* rows × stride; uint8_t where not is_signed */
-    size_t stride;
-    float scale;
-    bool is_signed;
-};
 
 struct accumulator_options {
     int bits;           /* 0: auto */
@@ -21,36 +15,32 @@ struct accumulator_options {
     enum acc_overflow overflow;
     enum acc_at at;
     enum { BACKWARD_TILE, BACKWARD_WHOLE, BACKWARD_OFF } backward;
+    enum k_order order; /* of the forward product; the backward ones keep the kernels' own */
 };
 struct accumulator_options read_accumulator_options(const struct settings *);
+
+/* The accumulator of one product whose operands have these widths. */
+struct accumulator accumulator_for(const struct accumulator_options *, enum which_product, double bits_a, double bits_b);
 
 /* Chooses this batch's ranges: fits both tensors, or recalls an activation's frozen range at evaluation; keeps the running
  * range. The weights' range is kept while weights_ready. */
 void fit_ranges(struct product *);
 
-/* Codes of x and, unless weights_ready, of w under the ranges just fitted. */
-void quantise_forward(const struct product *, struct codes *x, struct codes *w);
+/* Codes of x under its range; int8_t, or uint8_t where range->lo is 0. */
+void quantise_in_range(const struct range *, const float *x, size_t count, void *q);
 
-/* The accumulator of one product whose operands have these widths. */
-struct accumulator accumulator_for(const struct accumulator_options *, enum which_product, double bits_a, double bits_b);
+/* The products, counted into counts (NULL: not counted). They end the program where 32 bits could overflow. */
+void multiply(struct product_counts *counts, enum which_product, struct int_product *, int largest_a, int largest_b);
+void multiply_depthwise(struct product_counts *counts, enum which_product, struct int_depthwise *);
+void multiply_depthwise_gradient(struct product_counts *counts, struct int_depthwise_gradient *, int largest_x,
+                                 int largest_g);
 
-/* out (rows × columns, row stride ld) = a · bᵀ * scale (* row_scale[i]) + bias. Fills counts when the product has them. */
-struct scaled_product {
-    size_t rows, columns, depth;
-    struct int_matrix a, b;
-    struct accumulator acc;
-    float *out;
-    size_t ld;
-    float scale;
-    const float *row_scale, *bias;
-    void *workspace;
-};
-void multiply(const struct product *, enum which_product, const struct scaled_product *);
+/* Marks the codes of a rows × cols matrix (rows `stride` apart) as used. */
+void mark_codes(bool used[256], const void *codes, size_t rows, size_t cols, size_t stride);
+/* Adds what one chunk of samples has counted. */
+void add_counts(struct product_counts *to, const struct product_counts *chunk);
 
-/* Bytes of workspace that any of the three products of a layer (batch m, n outputs, k inputs) needs. */
-size_t product_workspace(size_t m, size_t n, size_t k);
-
-/* Y = X·Wᵀ + bias on codes. */
-void forward_on_codes(const struct product *, const struct accumulator_options *, const struct codes *x,
-                      const struct codes *w, void *workspace);
+/* Memory handed out piece by piece, in whole cache lines; without a base it only measures. */
+struct scratch { char *base; size_t used; };
+void *take(struct scratch *, size_t bytes);
 #endif

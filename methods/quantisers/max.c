@@ -18,6 +18,7 @@ const struct quantiser_ops quantiser_max = {
     .plug = {.name = "max", .version = 1,
              .help = "Range 0.975 of the largest magnitude of the tensor (HDQT).",
              .params = (const struct param *const[]){&param_act_range, &param_ste, 0}},
+    .needs_values = straight_through_needs_values,
     .fit = fit,
     .backward = straight_through,
 };

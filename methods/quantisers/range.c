@@ -18,6 +18,8 @@ void range_set(struct range *range, float limit, bool is_signed)
     range->scale = limit > 0 ? limit / largest : 1;
 }
 
+bool straight_through_needs_values(const struct settings *settings) { return !setting_is(settings, "ste", "pass"); }
+
 void straight_through(struct range *range, const struct settings *settings, const float *x, float *grad,
                       size_t padded_count)
 {
@@ -27,6 +29,5 @@ void straight_through(struct range *range, const struct settings *settings, cons
     if (setting_is(settings, "ste", "published"))
         bound = (float)code_limit(range->bits, true);
     for (size_t i = 0; i < padded_count; i++)
-        if (fabsf(x[i]) > bound)
-            grad[i] = 0;
+        grad[i] = fabsf(x[i]) > bound ? 0 : grad[i];
 }

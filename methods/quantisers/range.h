@@ -9,4 +9,6 @@ void range_set(struct range *, float limit, bool is_signed);
 /* Zeroes grad where the option `ste` says so. */
 void straight_through(struct range *, const struct settings *, const float *x, float *grad,
                       size_t padded_count);
+/* Whether it will read x. */
+bool straight_through_needs_values(const struct settings *);
 #endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * What an allocator costs in a run: its estimation and its solver, as a share of the training time. */
+#include "bench.h"
+#include "bench_net.h"
+#include "clock.h"
+#include "decisions.h"
+#include <math.h>
+#include <stdlib.h>
+
+/* A multiple of the default fit_every; the solver runs once in it instead of once in 250 steps, so the share is an upper bound. */
+#define STEPS 16
+
+static const struct choice choices[] = {
+    {.key = "mode", .text = "fqt"}, {.key = "allocator", .text = "qbitopt"}, {.key = "budget", .text = "4"},
+    {.key = "tau", .text = "16"}, {.key = "freeze", .text = "1"},
+};
+
+static double share_of_time(const struct bench_network *network, int repetitions)
+{
+    struct bench_net *b = xcalloc(1, sizeof *b);
+    bench_net_begin(b, network, choices, sizeof choices / sizeof *choices, 4);
+    struct allocator allocator;
+    long steps = STEPS * repetitions;
+    allocator_begin(&allocator, &b->net, &b->settings, steps, &b->arena);
+    double start = now_seconds();
+    for (long step = 0; step < steps; step++) {
+        size_t correct = 0;
+        allocator_step(&allocator, step);
+        net_pass(&b->net, BENCH_BATCH, b->labels, step, PASS_TRAIN, allocator_wants(&allocator, step), &correct);
+        allocator_after(&allocator, step, BENCH_BATCH, 1);
+        net_update(&b->net, 1e-6);
+    }
+    double share = (allocator.seconds + b->net.observing_seconds) / (now_seconds() - start);
+    allocator_end(&allocator);
+    bench_net_end(b);
+    free(b);
+    return share;
+}
+
+void bench_allocators(struct bench_rows *rows)
+{
+    for (size_t i = 0; i < bench_network_count; i++) {
+        const struct bench_network *network = &bench_networks[i];
+        bench_add(rows, share_of_time(network, network->rounds / 4), "share", 0.03, 0.01, "allocator/%s/qbitopt", network->name);
+    }
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * From a model's table to nodes with shapes. */
+#include "nodes.h"
+#include <stdio.h>
+
+static const struct node_ops *const kinds[] = {
+    [NODE_DENSE] = &node_layer, [NODE_CONV] = &node_layer, [NODE_DEPTHWISE] = &node_layer, [NODE_NORM] = &node_norm,
+    [NODE_ACTIVATE] = &node_activate, [NODE_MAX_POOL] = &node_max_pool, [NODE_MEAN_POOL] = &node_mean_pool,
+    [NODE_SHORTCUT] = &node_shortcut,
+};
+
+static struct shape input_shape(const struct dataset *dataset, bool flat)
+{
+    const size_t *s = dataset->shape;
+    if (flat || dataset->rank == 1)
+        return (struct shape){1, 1, dataset->features};
+    return dataset->rank == 2 ? (struct shape){1, s[1], s[0]} : (struct shape){s[1], s[2], s[0]};
+}
+
+static size_t outputs_of(const struct node_spec *spec, size_t in, size_t kernel, size_t pad)
+{
+    if (in + 2 * pad < kernel)
+        die("node %s: its kernel of %zu is larger than its input of %zu with pads of %zu", spec->name, kernel, in, pad);
+    return (in + 2 * pad - kernel) / spec->stride + 1;
+}
+
+/* In a network on a line of positions kernels have one row. */
+static struct geometry window_of(const struct node_spec *spec, struct shape in, bool line)
+{
+    size_t channels = spec->outputs ? spec->outputs : in.c;
+    if (spec->kind == NODE_DENSE)
+        return (struct geometry){1, 1, in.h * in.w * in.c, 1, 1, channels, 1, 1, 1, 0, 0, false};
+    struct geometry g = {.in_h = in.h, .in_w = in.w, .in_c = in.c, .out_c = channels, .stride = spec->stride,
+                         .depthwise = spec->kind == NODE_DEPTHWISE};
+    bool whole = spec->kind == NODE_MEAN_POOL && spec->kernel == 0;
+    g.kernel_h = whole ? in.h : line ? 1 : spec->kernel;
+    g.kernel_w = whole ? in.w : spec->kernel;
+    g.pad_h = line ? 0 : spec->pad;
+    g.pad_w = spec->pad;
+    if (spec->kind == NODE_MAX_POOL && (g.kernel_w > 15 || 2 * g.pad_w > g.kernel_w))
+        die("node %s: a maximum is over at most 15 x 15 positions, at most half of them outside", spec->name);
+    g.out_h = outputs_of(spec, in.h, g.kernel_h, g.pad_h);
+    g.out_w = outputs_of(spec, in.w, g.kernel_w, g.pad_w);
+    return g;
+}
+
+static bool same_shape(struct shape a, struct shape b) { return a.h == b.h && a.w == b.w && a.c == b.c; }
+
+/* Normalisation and activation see single values; shortcuts and dense layers single positions. */
+static void complete_window(struct node_spec *spec)
+{
+    if (spec->kind == NODE_NORM || spec->kind == NODE_ACTIVATE || spec->kind == NODE_SHORTCUT || spec->kind == NODE_DENSE)
+        spec->kernel = 1;
+    if (spec->stride == 0)
+        spec->stride = 1;
+}
+
+static void lay_out_node(struct node *nodes, int index, bool line, int *layers)
+{
+    struct node *node = &nodes[index];
+    struct node_spec *spec = &node->spec;
+    complete_window(spec);
+    if (spec->input == NODE_PREVIOUS)
+        spec->input = index - 1;
+    if (spec->input < NODE_INPUT || spec->input >= index || spec->add >= index)
+        die("node %s takes a later node", spec->name);
+    struct node *in = &nodes[spec->input];
+    node->ops = kinds[spec->kind];
+    node->in = in->out;
+    node->window = window_of(spec, node->in, line);
+    node->out = (struct shape){node->window.out_h, node->window.out_w, node->window.out_c};
+    node->layer = is_layer(node) ? (*layers)++ : -1;
+    if (*layers > MAX_LAYERS)
+        die("a model with more than %d quantised layers", MAX_LAYERS);
+    in->consumers++;
+    if (spec->add == NODE_NONE)
+        return;
+    nodes[spec->add].consumers++;
+    if (!same_shape(nodes[spec->add].out, node->out))
+        die("node %s adds a node of another shape", spec->name);
+}
+
+size_t lay_out_graph(const struct model_ops *model, const struct settings *settings, const struct dataset *described,
+                     struct node *nodes)
+{
+    struct node_spec specs[MAX_NODES];
+    size_t count = model->nodes(settings, described, specs);
+    bool line = !model->flat && described->rank == 2;
+    int layers = 0;
+    nodes[NODE_INPUT] = (struct node){.out = input_shape(described, model->flat), .layer = -1};
+    for (size_t i = 0; i < count; i++) {
+        nodes[i] = (struct node){.spec = specs[i]};
+        lay_out_node(nodes, (int)i, line, &layers);
+    }
+    for (size_t i = 0; i + 1 < count; i++)
+        if (!nodes[i].consumers)
+            die("nobody takes node %s", nodes[i].spec.name);
+    return count;
+}
+
+void describe_tensor(struct tensor *tensor, const struct settings *settings, const struct node *node, enum tensor_kind kind)
+{
+    const struct geometry *g = &node->window;
+    size_t weights = g->out_c * kernel_inputs(g), inputs = positions(node->in) * node->in.c;
+    *tensor = (struct tensor){
+        .kind = kind, .layer = node->layer, .elements = kind == TENSOR_WEIGHT ? weights : inputs,
+        .macs = (double)weights * (double)out_positions(g), .lo = 2, .hi = 8,
+    };
+    if (setting_has(settings, "min_bits")) {
+        tensor->lo = (int)setting_int(settings, "min_bits");
+        tensor->hi = (int)setting_int(settings, "max_bits");
+    }
+    snprintf(tensor->name, sizeof tensor->name, "%s.%s", node->spec.name, kind == TENSOR_WEIGHT ? "weight" : "input");
+}
+
+int net_tensors(const struct settings *settings, const struct dataset *described, struct tensor *out)
+{
+    struct node nodes[MAX_NODES + 1];
+    size_t count = lay_out_graph(setting_plug(settings, "model"), settings, described, nodes + 1);
+    int tensors = 0;
+    for (const struct node *node = nodes + 1; node < nodes + 1 + count; node++)
+        if (is_layer(node)) {
+            describe_tensor(&out[tensors++], settings, node, TENSOR_WEIGHT);
+            describe_tensor(&out[tensors++], settings, node, TENSOR_ACTIVATION);
+        }
+    return tensors;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The graph behind a network: what each kind of node does with a batch, and the memory that it works in. */
+#ifndef BITSWEEP_NODES_H
+#define BITSWEEP_NODES_H
+#include "geometry.h"
+#include "net.h"
+
+/* Part of the pool, in use from moment `first` to `last` of a step. The moments: node i goes forward at i, the loss is
+ * taken at node_count, node i goes backward at 2 node_count - i. */
+struct buffer {
+    size_t size, offset;         /* bytes */
+    int first, last;
+    void *memory;                /* set by net_use_pool */
+};
+
+struct node {
+    struct node_spec spec;       /* input and add are resolved: an index, NODE_INPUT or (add) NODE_NONE */
+    const struct node_ops *ops;
+    struct geometry window;      /* what an output position sees: layers, pools, SHORTCUT */
+    struct shape in, out;
+    size_t consumers;            /* nodes that read it */
+    int layer;                   /* index of the quantised layer, or -1 */
+    size_t parameter;            /* index of its first one in net->parameters */
+
+    struct buffer *y;            /* batch × positions × row_stride(channels) floats */
+    struct buffer *dy;           /* dL/dy, summed over the consumers; may be its consumer's or adder's buffer handed on */
+    struct buffer *mask;         /* where the activation passes gradients, a bit a value; NULL without activation */
+    struct buffer *picks;        /* max pool: place of the maximum in its window, a byte a value */
+    struct buffer *flat;         /* dense after positions: the input as one row a sample */
+    struct buffer *own;          /* gradient of the input before it is added to what other consumers gave; or NULL */
+    bool has_gradient;           /* some consumer has written dy in this backward pass */
+
+    float *coefficients;         /* NORM, ACTIVATE: COEFFICIENTS × row_stride(channels) */
+};
+
+/* Rows of node->coefficients. MEAN and INVERSE (1 / deviation) are the batch's; SCALE and OFFSET make y from x; the last
+ * three dx from g and x. */
+enum { MEAN, INVERSE, SCALE, OFFSET, FROM_G, FROM_X, CONSTANT, COEFFICIENTS };
+
+/* A norm's parameters, from node->parameter on. */
+enum { NORM_SCALE, NORM_SHIFT, NORM_MEAN, NORM_VARIANCE };
+
+struct node_ops {
+    /* Adds the node's parameters to net->parameters; NULL: it has none. */
+    void (*declare)(struct net *, struct node *);
+    /* Whether backward reads the input's values; NULL: no. */
+    bool (*reads_input)(const struct net *, const struct node *);
+    /* The masked gradient of the output is also that of what is added, or becomes the input's in place: its buffer goes
+     * on. */
+    bool hands_on;
+    int kept_bits;               /* a value of the output, that backward reads; masks and layers' inputs apart */
+    void (*forward)(struct net *, struct node *);
+    /* From node->dy to the gradients of the inputs and of the parameters. */
+    void (*backward)(struct net *, struct node *);
+};
+extern const struct node_ops node_layer, node_norm, node_activate, node_max_pool, node_mean_pool, node_shortcut;
+
+static inline size_t positions(struct shape shape) { return shape.h * shape.w; }
+/* Floats of one sample. */
+static inline size_t sample_size(struct shape shape) { return positions(shape) * row_stride(shape.c); }
+static inline bool is_layer(const struct node *node) { return node->spec.kind <= NODE_DEPTHWISE; }
+
+/* ---- graph.c ---- */
+
+/* The model's nodes for this data set with their shapes, into nodes[NODE_INPUT], nodes[0] ...; returns their number. A table
+ * that makes no network is a program fault. */
+size_t lay_out_graph(const struct model_ops *, const struct settings *, const struct dataset *described,
+                     struct node *nodes /* MAX_NODES, and one before */);
+void describe_tensor(struct tensor *, const struct settings *, const struct node *, enum tensor_kind);
+
+/* ---- build.c ---- */
+
+/* net_build for a model that need not be in the plugin tables. */
+void net_build_model(struct net *, const struct model_ops *, const struct settings *, const struct dataset *described,
+                     const struct mode_ops *, const struct quantiser_ops *, size_t batch, struct arena *);
+/* A new parameter NODE.what; trained: with gradient and velocity. */
+void add_parameter(struct net *, const struct node *, const char *what, size_t rows, size_t cols, bool trained, bool decays);
+
+/* ---- pool.c ---- */
+
+/* Chooses the life and place of every buffer of the network. */
+void plan_pool(struct net *, struct arena *);
+
+/* ---- gradients.c ---- */
+
+/* False for the network's input unless somebody asked for its gradient. */
+bool gradient_wanted(const struct net *, const struct node *);
+/* Adds g (of node's shape) to node's gradient; the first one is copied, or lies there already. */
+void give_gradient(struct net *, struct node *, const float *g);
+/* The columns from cols to the stride become zero. */
+void clear_padding(float *x, size_t rows, size_t cols);
+/* Calls work for every sample of the pass, one by one; samples must be independent of each other. */
+void for_samples(const struct net *, const struct node *,
+                 void (*work)(const struct net *, const struct node *, size_t sample));
+#endif

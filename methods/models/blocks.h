@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * What the convolutional models' tables are written with: each call appends nodes and returns the index of the last one. */
+#ifndef BITSWEEP_BLOCKS_H
+#define BITSWEEP_BLOCKS_H
+#include "../../bench/bitsweep.h"
+
+struct table { struct node_spec *nodes; size_t count; };
+
+/* As snprintf to the name of a node or the start of one; too long a name is a program fault. */
+#define NAME_SIZE sizeof ((struct node_spec *)0)->name
+void write_name(char *name /* NAME_SIZE */, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Takes the previous node. A mean over all positions has kernel 0. */
+int add_pool(struct table *, enum node_kind, size_t kernel, size_t stride, size_t pad, const char *name);
+/* The classifier, or a layer before it: takes the previous node, with a bias. */
+int add_dense(struct table *, const char *name, size_t outputs, enum activation, enum weight_init);
+
+/* PREFIXconvSUFFIX without bias, padded to keep the size at stride 1, and PREFIXnormSUFFIX. */
+struct convolution {
+    enum node_kind kind;         /* NODE_CONV, NODE_DEPTHWISE */
+    size_t outputs, kernel, stride;
+    enum activation activation;
+    int input;                   /* node index, or NODE_PREVIOUS */
+    int add;                     /* added after the normalisation, or NODE_NONE */
+};
+int add_convolution(struct table *, const struct convolution *, enum weight_init, const char *prefix, const char *suffix);
+
+/* stageS.blockB: two 3 × 3 convolutions and the sum with the block's input (He et al. 2016), ReLU after each. Where the
+ * shape changes the input goes through shortcut A, or is projected by a strided 1 × 1 convolution. */
+struct residual { int stage, block; size_t inputs, outputs, stride; bool projects; };
+int add_residual(struct table *, const struct residual *);
+
+/* Images whose sides are at least so long. */
+bool images_of(const struct dataset *described, size_t least);
+#endif
