@@ -7,8 +7,9 @@
 
 #define BENCH_BATCH 128
 
-/* What is trained: a model and the shape of its samples. */
-struct bench_network { const char *name, *model; int rank; size_t shape[3]; int rounds; };
+/* What is trained: a model and the shape of its samples; how often steps are timed; and for allocators the interval between two
+ * decisions. */
+struct bench_network { const char *name, *model; int rank; size_t shape[3]; int rounds; const char *tau; };
 extern const struct bench_network bench_networks[];
 extern const size_t bench_network_count;
 
