@@ -21,7 +21,7 @@ static const struct param fit_momentum = {
     .name = "fit_momentum", .type = PARAM_REAL, .fallback = "0.99", .min = 0, .max = 0.999999, .source = "rec",
     .help = "Memory of the moving average of the Fisher traces, per step (bias-corrected)."};
 static const struct param fit_every = {
-    .name = "fit_every", .type = PARAM_INT, .fallback = "8", .min = 1, .max = 1e6, .source = "ours",
+    .name = "fit_every", .type = PARAM_INT, .fallback = "12", .min = 1, .max = 1e6, .source = "ours",
     .help = "Estimate the traces on every n-th step only, an approximation that saves the input gradient of the first layer; the memory in steps stays. 1: every step."};
 static const struct param solver = {
     .name = "solver", .type = PARAM_PLUG, .kind = PLUG_SOLVER, .fallback = "knapsack", .source = "ours",
