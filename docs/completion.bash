@@ -12,7 +12,7 @@ _bitsweep()
     case $verb in
         list) options="allocators modes datasets models quantisers solvers costs settings --format --help"; files= ;;
         plan) options="-s -j --format --help"; files='*.yaml' ;;
-        run) options="-s -j --timeout --retry --redo --only --quiet --help"; files='*.yaml' ;;
+        run) options="-s -j --threads --timeout --checkpoint --retry --redo --only --quiet --help"; files='*.yaml' ;;
         status) options="-s --format --help"; files='*.yaml' ;;
         collect) options="-s --help"; files='*.yaml' ;;
         table) options="--per-run --by --metric --format --help"; files='*.h5' ;;
@@ -20,7 +20,7 @@ _bitsweep()
         diff) options="--all --format --help"; files='*.h5' ;;
         data) options="list check convert -s --force --format --help"; files='*.h5' ;;
         reference) files='*.h5' ;;
-        bench) options="gemm hadamard steps --format --help"; files= ;;
+        bench) options="gemm hadamard steps allocators --format --help"; files= ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word"
                              [ -z "$files" ] || compgen -f -X "!$files" -- "$word"
