@@ -5,7 +5,8 @@
 #include "params.h"
 #include <string.h>
 
-/* Settings alone do not tell whether the samples are images, so every run reads these, and batches_check refuses. */
+/* Settings alone do not tell whether the samples are images, so every run reads these; batches_check refuses what asks for them
+ * without images. */
 const struct param param_augment_crop = {.name = "augment_crop", .type = PARAM_INT, .fallback = "0", .min = 0, .max = 1024,
     .source = "pub", .help = "Training images are shifted by up to so many pixels each way, as if cropped out of the image with a black border of that width; 0: not."};
 const struct param param_augment_flip = {.name = "augment_flip", .type = PARAM_BOOL, .fallback = "false",
@@ -25,7 +26,8 @@ bool batches_check(const struct settings *s, const struct dataset *described, st
         return true;
     if (described->rank != 3)
         return fail(error, "the samples of %s have rank %d, and augment_crop, augment_flip and augment_brightness are for "
-                    "images only (rank 3: channels x height x width)", described->name, described->rank);
+                    "images only (rank 3: channels x height x width); leave them out of this data set's block", described->name,
+                    described->rank);
     size_t crop = (size_t)setting_int(s, "augment_crop"), height = described->shape[1], width = described->shape[2];
     size_t side = height < width ? height : width;
     return crop < side || fail(error, "augment_crop is %zu, but the images of %s are %zu x %zu; valid: less than %zu", crop,

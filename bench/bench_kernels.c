@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Timings of the integer kernels, each as a ratio to something that the same machine does at the same time:
- * OpenBLAS's float product, a loop on registers alone, scaling the same memory. */
+ * Timings of the integer products, transforms and quantisers, as ratios to something that the same machine does at the same
+ * time: OpenBLAS's float product, a loop on registers alone, scaling the same memory. */
 #include "bench.h"
 #include "kernels/kernels.h"
 #include <cblas.h>
@@ -114,7 +114,7 @@ static void run_product(void *context)
 }
 static void run_peak(void *context) { *(double *)context = kernels()->ints->peak(); }
 
-/* The second is what mode hfqt uses everywhere. */
+/* The second is what `auto` gives to operands of up to 4 bits. */
 static const struct accumulator no_limit = {.bits = 32}, eight_bits = {8, 32, ACC_SATURATE, ACC_AT_TILE};
 
 /* The same product with its own panel, packed, for another accumulator and A of another signedness. */

@@ -23,7 +23,7 @@ size_t kept_size(const struct kept *);
 struct checkpoint {
     const char *path;
     const char *identity;    /* one line on run, build and machine: only an equal one may go on from it */
-    double seconds;          /* least time from one to the next; 0: one at every epoch's end */
+    double seconds;          /* within an epoch, time from one to the next; 0: only at epochs' ends, however short */
 };
 
 /* Atomic: whatever happens, the path holds the whole of this state or the whole of the one before. */

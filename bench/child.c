@@ -6,9 +6,9 @@
 #include "folder.h"
 #include "parallel.h"
 #include "version.h"
-#include <cblas.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gnu/libc-version.h>
 #include <math.h>
 #include <sha2.h>
 #include <stdio.h>
@@ -44,7 +44,7 @@ static void record_origin(struct record *record, const struct plan *plan, time_t
     strftime(time_text, sizeof time_text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&started, &utc));
     char *kernel = format_text("%s %s", host.sysname, host.release);
     record_build(record);
-    record_text(record, "/provenance/started", time_text, "when the run started, UTC");
+    record_text(record, "/provenance/started", time_text, "when the run started or was last continued, UTC");
     record_text(record, "/provenance/kernel", kernel, "operating system kernel and its release");
     record_text(record, "/provenance/sweep", plan->name, "sweep that made the run");
     free(kernel);
@@ -56,11 +56,11 @@ static void record_process(struct record *record, double wall_seconds, const str
     double cpu_seconds = (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
                          1e-6 * (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
     record_real(record, "/timing/wall_seconds", wall_seconds + record_get_real(record, "/timing/wall_seconds", 0), "s",
-                "from the start of the run's process to its end");
+                "from the start of the run's process to its end, all processes together if it was continued");
     record_real(record, "/timing/cpu_seconds", cpu_seconds + record_get_real(record, "/timing/cpu_seconds", 0), "s",
-                "user and system time of the run's process");
+                "user and system time of the same processes");
     record_real(record, "/timing/peak_memory_bytes", 1024.0 * (double)usage->ru_maxrss, "byte",
-                "largest resident size of the run's process");
+                "largest resident size of the last of them");
 }
 
 /* ---- in the child ---- */
@@ -101,6 +101,7 @@ static char *state_identity(const struct run *run)
         const char *text = record_get_text(&build, build.fields[i].path, "");
         SHA256Update(&sum, (const uint8_t *)text, strlen(text) + 1);
     }
+    SHA256Update(&sum, (const uint8_t *)gnu_get_libc_version(), strlen(gnu_get_libc_version()) + 1); /* exp, log */
     SHA256Update(&sum, (const uint8_t *)&program.st_size, sizeof program.st_size);
     SHA256Update(&sum, (const uint8_t *)&program.st_mtim.tv_sec, sizeof program.st_mtim.tv_sec);
     SHA256End(&sum, digest);
@@ -150,7 +151,10 @@ static void redirect_output(const struct child_job *job)
 {
     char *path = folder_log_path(job->folder, job->run->id);
     int input = open("/dev/null", O_RDONLY);
-    int log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0666);
+    char *state = folder_checkpoint_path(job->folder, job->run->id);
+    int anew = access(state, F_OK) == 0 ? 0 : O_TRUNC; /* a run that goes on keeps what it printed before */
+    int log = open(path, O_WRONLY | O_CREAT | anew | O_APPEND, 0666);
+    free(state);
     if (log < 0 || input < 0) {
         char *message = format_text("cannot write %s: %s", path, strerror(errno));
         snprintf(job->slot->message, sizeof job->slot->message, "%s", message);
@@ -193,8 +197,6 @@ static _Noreturn void child_main(const struct child_job *job)
     const struct checkpoint checkpoint = {state, identity, job->checkpoint_seconds};
     struct train_hooks hooks = {
         .progress = show_progress, .stopping = stopping, .context = job->slot, .checkpoint = &checkpoint};
-    if (openblas_get_num_threads() != 1)
-        openblas_set_num_threads(1);
     parallel_use((size_t)job->threads);
 
     if (run->depends >= 0) {
@@ -225,13 +227,13 @@ pid_t child_start(const struct child_job *job)
     fflush(NULL); /* else the child would write what waits in the parent's buffers once more */
     pid_t child = fork();
     if (child == 0) {
+        job->slot->pid = getpid(); /* before the first step that the slot tells of */
         die_with_parent(parent);
         detach(job->signals);
         redirect_output(job);
         volunteer_for_memory();
         child_main(job);
     }
-    job->slot->pid = child;
     if (child < 0)
         job->slot->id[0] = '\0';
     return child;

@@ -6,6 +6,7 @@
 #include "../methods/modes/integer.h"
 #include "../methods/quantisers/range.h"
 #include "../results/h5.h"
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #define TOLERANCE 1e-5
 #define REFERENCE_NO_LIMIT 16   /* acc_bits of this and more: no clamp, METHODS 7 */
+#define MOST_SIDE 65536         /* rows or columns of a matrix */
 
 extern const struct command cmd_reference;
 
@@ -20,7 +22,8 @@ struct reference {
     struct h5 *file;
     char *group;
     size_t m, n, k;
-    double bits, acc_bits, tile, hadamard, quantile;
+    int bits, acc_bits, tile;
+    double hadamard, quantile;
     struct arena arena;
     struct geometry shape;
     struct product product;
@@ -57,7 +60,7 @@ static float *read_matrix(struct reference *r, const char *name, size_t rows, si
     return padded;
 }
 
-static void fit(struct range *range, const float *x, size_t count, double bits, double quantile)
+static void fit(struct range *range, const float *x, size_t count, int bits, double quantile)
 {
     bool negative;
     float largest = kernels()->max_abs(x, count, &negative);
@@ -65,22 +68,30 @@ static void fit(struct range *range, const float *x, size_t count, double bits, 
     range_set(range, (float)quantile * largest, negative);
 }
 
-static bool load(struct reference *r, struct error *error)
+static bool read_attributes(struct reference *r, struct error *error)
 {
     bool found = true;
-    r->m = (size_t)attribute(r, "M", &found);
-    r->n = (size_t)attribute(r, "N", &found);
-    r->k = (size_t)attribute(r, "K", &found);
-    r->bits = attribute(r, "bits", &found);
-    r->acc_bits = attribute(r, "acc_bits", &found);
-    r->tile = attribute(r, "block", &found);
+    double m = attribute(r, "M", &found), n = attribute(r, "N", &found), k = attribute(r, "K", &found);
+    double bits = attribute(r, "bits", &found), acc_bits = attribute(r, "acc_bits", &found),
+           tile = attribute(r, "block", &found);
     r->hadamard = attribute(r, "hadamard", &found);
     r->quantile = attribute(r, "quantile", &found);
     if (!found)
         return fail(error, "%s: one of the attributes M, N, K, bits, acc_bits, block, hadamard, quantile is missing", r->group);
-    if (!(r->bits >= 2 && r->bits <= 8 && r->tile >= 1 && r->acc_bits >= 4))
-        return fail(error, "%s: bits %g (valid 2 to 8), block %g (valid from 1) or acc_bits %g (valid from 4)", r->group, r->bits, r->tile,
-                    r->acc_bits);
+    if (!(m >= 1 && m <= MOST_SIDE && n >= 1 && n <= MOST_SIDE && k >= 1 && k <= MOST_SIDE))
+        return fail(error, "%s: M %g, N %g, K %g; each may be from 1 to %d", r->group, m, n, k, MOST_SIDE);
+    if (!(bits >= 2 && bits <= 8 && tile >= 1 && tile <= INT_MAX && acc_bits >= 4 && acc_bits <= INT_MAX))
+        return fail(error, "%s: bits %g (valid 2 to 8), block %g (valid from 1) or acc_bits %g (valid from 4)", r->group, bits,
+                    tile, acc_bits);
+    r->m = (size_t)m, r->n = (size_t)n, r->k = (size_t)k;
+    r->bits = (int)bits, r->acc_bits = (int)acc_bits, r->tile = (int)tile;
+    return true;
+}
+
+static bool load(struct reference *r, struct error *error)
+{
+    if (!read_attributes(r, error))
+        return false;
     struct product *p = &r->product;
     size_t stride_k = row_stride(r->k);
     r->shape = (struct geometry){.in_h = 1, .in_w = 1, .in_c = r->k, .out_h = 1, .out_w = 1, .out_c = r->n, .kernel_h = 1,
@@ -106,9 +117,9 @@ static void compute(struct reference *r)
     struct product *p = &r->product;
     size_t stride_k = row_stride(r->k);
     *layer = (struct integer_layer){
-        .accumulators = {.bits = r->acc_bits >= REFERENCE_NO_LIMIT ? 32 : (int)r->acc_bits, .tile = (int)r->tile,
+        .accumulators = {.bits = r->acc_bits >= REFERENCE_NO_LIMIT ? 32 : r->acc_bits, .tile = r->tile,
                          .backward = BACKWARD_WHOLE},
-        .gradient = {.bits = (int)r->bits, .quantile = (float)r->quantile},
+        .gradient = {.bits = r->bits, .quantile = (float)r->quantile},
         .transforms = true,
         .transform = {.identity = r->hadamard == 0},
     };
@@ -120,21 +131,25 @@ static void compute(struct reference *r)
     integer_backward(p);
 }
 
-/* Largest difference from the reference matrix over its largest magnitude; INFINITY when it cannot be read. */
-static double compare_floats(struct reference *r, const char *name, const float *ours, size_t rows, size_t cols, struct error *error)
+/* Largest difference from the reference matrix over its largest magnitude; INFINITY when it cannot be read, or where either
+ * is not a number. */
+static double compare_floats(struct reference *r, const char *name, const float *ours, size_t rows, size_t cols,
+                             struct error *error)
 {
     const float *theirs = read_matrix(r, name, rows, cols, error);
     double largest = 0, difference = 0;
-    for (size_t i = 0; theirs && i < rows * row_stride(cols); i++) {
-        largest = fmax(largest, fabs(theirs[i]));
-        difference = fmax(difference, fabs((double)ours[i] - theirs[i]));
-    }
-    if (!theirs || isnan(difference))
+    if (!theirs)
         return INFINITY;
+    for (size_t i = 0; i < rows * row_stride(cols); i++) {
+        double apart = fabs((double)ours[i] - theirs[i]);
+        largest = fmax(largest, fabs(theirs[i]));
+        difference = fmax(difference, isnan(apart) ? INFINITY : apart);
+    }
     return largest > 0 ? difference / largest : difference;
 }
 
-static size_t compare_codes(struct reference *r, const char *name, const struct codes *ours, size_t rows, size_t cols, struct error *error)
+static size_t compare_codes(struct reference *r, const char *name, const struct codes *ours, size_t rows, size_t cols,
+                            struct error *error)
 {
     const float *theirs = read_matrix(r, name, rows, cols, error);
     size_t different = 0;

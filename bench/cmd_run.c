@@ -21,7 +21,8 @@ const struct command cmd_run = {
         "                      Results are the same for any number\n"
         "  --timeout DURATION  end a run that takes longer: 90s, 10m, 2h, 1d; default: never\n"
         "  --checkpoint SECONDS\n"
-        "                      time from one checkpoint of a run to the next; default: 30; 0: at every epoch's end\n"
+        "                      a run's state is saved at every epoch's end (once a second at most), and within long\n"
+        "                      epochs every SECONDS; default: 30; 0: at epochs' ends only, however short they are\n"
         "  --retry             repeat runs that failed before; what has a checkpoint goes on from there, so a run\n"
         "                      that was ended by --timeout gets the same time again\n"
         "  --redo stale        repeat finished runs that a build of another git commit made\n"
@@ -32,7 +33,7 @@ const struct command cmd_run = {
         "The same command again continues what is left, runs under way from checkpoints/ID.ckpt, with the same\n"
         "results as if never interrupted. Ctrl-C ends the workers after the step in progress, twice aborts at once.\n"
         "Exit code: 0 all done, 3 some failed, 2 bad usage or already running, 1 results cannot be written,\n"
-        "130 or 143 interrupted.\n"
+        "129, 130 or 143 interrupted.\n"
         "\n"
         "Example: bitsweep run bench/sweeps/demo.yaml -j 2 --timeout 10m",
     .run = run,

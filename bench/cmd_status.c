@@ -51,17 +51,18 @@ static const struct slot *slot_of(const struct view *view, const struct run *run
     return NULL;
 }
 
-/* Without a runner that knows better: all that is left, shared among the cores. */
+/* Without a runner that knows better: all that is left, shared among the cores; none of them makes a single run shorter. */
 static void estimate_left(struct view *view)
 {
-    double sum = 0;
+    double sum = 0, longest = 0;
     view->measured = true;
     for (size_t i = 0; i < view->plan->count; i++)
         if (view->results[i].state == RUN_TO_DO) {
             sum += view->estimates[i].seconds;
+            longest = fmax(longest, view->estimates[i].seconds);
             view->measured = view->measured && view->estimates[i].measured;
         }
-    view->left = sum / usable_cores();
+    view->left = fmax(sum / usable_cores(), longest);
 }
 
 static void look(struct view *view)

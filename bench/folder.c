@@ -41,6 +41,17 @@ void folder_remove_checkpoint(const char *folder, const char *id)
     free(path);
 }
 
+void folder_remove_unfinished(const char *folder, const char *id, pid_t worker)
+{
+    char *files[] = {folder_run_path(folder, id), folder_checkpoint_path(folder, id)};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *unfinished = format_text("%s.tmp.%ld", files[i], (long)worker);
+        unlink(unfinished);
+        free(unfinished);
+        free(files[i]);
+    }
+}
+
 /* mkdir -p: every folder along the path that is not there yet. */
 static bool make_folders(const char *path, struct error *error)
 {

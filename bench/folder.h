@@ -12,6 +12,8 @@ char *folder_log_path(const char *folder, const char *id);
 char *folder_checkpoint_path(const char *folder, const char *id);
 /* If there is one. */
 void folder_remove_checkpoint(const char *folder, const char *id);
+/* What a worker that is gone was writing for the run. */
+void folder_remove_unfinished(const char *folder, const char *id, pid_t worker);
 
 bool folder_create(const char *folder, struct error *);
 /* Takes the lock, or returns -1 and an error; *busy: because another process, which the error names, has it.

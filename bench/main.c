@@ -26,7 +26,7 @@ static void print_overview(FILE *out)
 int main(int argc, char **argv)
 {
     kernels(); /* a bad BITSWEEP_ISA ends the program before anything starts */
-    openblas_set_num_threads(1); /* a run is one thread; a sweep runs several */
+    openblas_set_num_threads(1); /* products are one thread's; sweeps run several, and --threads is ours */
     if (argc < 2) {
         print_overview(stderr);
         return EXIT_USAGE;

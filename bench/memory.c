@@ -2,19 +2,26 @@
 #include "memory.h"
 #include "decisions.h"
 #include "diagnostics.h"
+#include <malloc.h>
 #include <stdlib.h>
 
 /* The program with its libraries and their buffers, as measured. */
 #define PROCESS_BYTES 20e6
 
+/* glibc would raise this threshold to 32 MB as blocks are freed, and then keep freed blocks and clear them for new ones: workers
+ * would inherit what planning has freed, and arenas' memory that nothing touches would be there. */
+__attribute__((constructor)) static void take_large_blocks_from_the_system(void) { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
+
+/* Batches beyond this are not laid out, as the system might refuse the memory, but judged from smaller ones. */
+#define LARGEST_BATCH 256
+
 /* Parameters, the mode's memory, activations and gradients, and the network that diagnostics compare with. */
-static double network_bytes(const struct settings *settings, const struct dataset *described)
+static double laid_out_bytes(const struct settings *settings, const struct dataset *described, size_t batch)
 {
     struct arena arena = {0};
     struct net *net = xcalloc(1, sizeof *net);
     struct diagnostics diagnostics;
-    net_build(net, settings, described, setting_plug(settings, "mode"), run_quantiser(settings),
-              (size_t)setting_int(settings, "batch"), &arena);
+    net_build(net, settings, described, setting_plug(settings, "mode"), run_quantiser(settings), batch, &arena);
     diagnostics_begin(&diagnostics, net, described, (size_t)setting_int(settings, "epochs"), &arena);
     size_t pool = net_pool_size(net), shadow = diagnostics_pool_size(&diagnostics);
     double bytes = (double)arena.bytes + (double)(pool > shadow ? pool : shadow) + sizeof *net;
@@ -23,6 +30,16 @@ static double network_bytes(const struct settings *settings, const struct datase
     arena_free(&arena);
     free(net);
     return bytes;
+}
+
+static double network_bytes(const struct settings *settings, const struct dataset *described)
+{
+    const size_t batch = (size_t)setting_int(settings, "batch"), half = LARGEST_BATCH / 2;
+    if (batch <= LARGEST_BATCH)
+        return laid_out_bytes(settings, described, batch);
+    double largest = laid_out_bytes(settings, described, LARGEST_BATCH);
+    double growth = (largest - laid_out_bytes(settings, described, half)) / (double)half;
+    return largest + growth * (double)(batch - LARGEST_BATCH);
 }
 
 static double part_bytes(const struct part *part, size_t features)

@@ -86,7 +86,7 @@ const struct param param_grad_rounding = {.name = "grad_rounding", .type = PARAM
     .source = "pub", .help = "Rounding of G (and of the transformed input in hfqt); nearest clips G at 0.975 of its maximum."};
 const struct param param_grad_scale = {.name = "grad_scale", .type = PARAM_CHOICE, .fallback = "auto",
     .choices = WORDS("auto", "tensor", "sample"),
-    .source = "ours", .help = "One scale for all of G, or one a sample (in a dense layer's input gradient only: its weight gradient sums over the samples); auto = a sample in convolutions, the tensor in dense layers; in luq always the tensor (published)."};
+    .source = "ours", .help = "One scale for all of G, or one a sample (in a dense layer's input gradient only: its weight gradient sums over the samples); auto = a sample in convolutions, the tensor in dense layers and in all layers of mode luq (published)."};
 const struct param param_weight_store_bits = {.name = "weight_store_bits", .type = PARAM_INT, .fallback = "32", .min = 2, .max = 32,
     .source = "pub", .help = "Width to which the weights are re-quantised after each update (c = 1); 32: float master weights."};
 const struct param param_acc_bits = {.name = "acc_bits", .type = PARAM_INT, .fallback = "auto", .choices = WORDS("auto"), .min = 4, .max = 32,

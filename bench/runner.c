@@ -18,6 +18,7 @@
 
 #define WAIT_NANOSECONDS 250000000L
 #define GRACE_SECONDS 30.0      /* between SIGTERM and SIGKILL: a step of a large network, and writing its checkpoint */
+#define MOMENT_NANOSECONDS 500000000L /* between the processes of a job when they are told to end */
 #define SHARE_TO_EXTRAPOLATE 0.05
 #define LISTED_FAILURES 20      /* in the summary; status lists all */
 
@@ -43,7 +44,7 @@ struct runner {
     struct labels labels;
     struct display display;
     sigset_t waited, before;    /* signals that the loop takes; the mask of the caller */
-    void (*pipe_before)(int);
+    void (*before_ignored[2])(int); /* see ignored_signals */
     double started, measured_seconds, estimated_seconds; /* of the runs that were done just now */
     int interrupted;            /* the signal, or 0 */
     struct error *error;        /* set: nothing more is started */
@@ -249,87 +250,18 @@ static void run_finished(struct runner *r, const struct worker *worker)
     free(outcome);
 }
 
-static void remove_unfinished(const struct runner *r, const struct worker *worker)
-{
-    char *files[] = {folder_run_path(r->folder, worker->job.run->id),
-                     folder_checkpoint_path(r->folder, worker->job.run->id)};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char *unfinished = format_text("%s.tmp.%ld", files[i], (long)worker->pid);
-        unlink(unfinished);
-        free(unfinished);
-        free(files[i]);
-    }
-}
-
-static void worker_ended(struct runner *r, struct worker *worker, int wait_status, const struct rusage *usage)
-{
-    const char *said = worker->job.slot->message;
-    bool ended = WIFSIGNALED(wait_status) || (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_STOPPED);
-    bool stopped = r->interrupted && ended && !worker->timed_out;
-    bool unwritable = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_UNWRITABLE;
-    remove_unfinished(r, worker);
-    /* Only a new run file counts: a child may die, or be ended, just after it was written. */
-    ino_t file = file_identity(r->folder, worker->job.run->id);
-    if (file != 0 && file != worker->old_file) {
-        run_finished(r, worker);
-    } else if (stopped || unwritable) {
-        r->results[worker->run].state = RUN_TO_DO;
-        if (unwritable)
-            fail(r->error, "%s", said);
-    } else {
-        struct record record = {0};
-        struct ending ending = {
-            .wait_status = wait_status, .timeout = worker->timed_out ? r->options->timeout : 0,
-            .killed_for_memory = memory_kills() > worker->memory_kills,
-            .wall_seconds = now_seconds() - worker->started,
-            .usage = *usage,
-        };
-        record_failure(&record, &worker->job, &ending);
-        run_failed(r, worker->run, &record);
-        record_free(&record);
-    }
-    worker->job.slot->id[0] = '\0';
-    worker->pid = 0;
-}
-
-static void reap(struct runner *r)
-{
-    for (int w = 0; w < r->options->jobs; w++) {
-        int wait_status;
-        struct rusage usage;
-        if (r->workers[w].pid && wait4(r->workers[w].pid, &wait_status, WNOHANG, &usage) > 0)
-            worker_ended(r, &r->workers[w], wait_status, &usage);
-    }
-}
-
-static void ask_to_end(struct worker *worker)
-{
-    kill(worker->pid, SIGTERM);
-    worker->kill_at = fmin(worker->kill_at, now_seconds() + GRACE_SECONDS);
-}
-
-static void enforce_limits(struct runner *r)
-{
-    double now = now_seconds(), timeout = r->options->timeout;
-    for (int w = 0; w < r->options->jobs; w++) {
-        struct worker *worker = &r->workers[w];
-        if (!worker->pid)
-            continue;
-        if (now >= worker->kill_at) {
-            kill(worker->pid, SIGKILL);
-        } else if (timeout > 0 && now >= worker->started + timeout && isinf(worker->kill_at)) {
-            worker->timed_out = true;
-            ask_to_end(worker);
-        }
-    }
-}
-
 static int running(const struct runner *r)
 {
     int workers = 0;
     for (int w = 0; w < r->options->jobs; w++)
         workers += r->workers[w].pid != 0;
     return workers;
+}
+
+static void ask_to_end(struct worker *worker)
+{
+    kill(worker->pid, SIGTERM);
+    worker->kill_at = fmin(worker->kill_at, now_seconds() + GRACE_SECONDS);
 }
 
 /* The first signal asks the workers to end, the second does not wait for them. */
@@ -351,12 +283,84 @@ static void interrupt(struct runner *r, int signal_number)
     free(line);
 }
 
-static void wait_for_news(struct runner *r)
+static bool ended_by_sigterm(int wait_status)
 {
-    const struct timespec pause = {0, WAIT_NANOSECONDS};
-    int signal_number = sigtimedwait(&r->waited, NULL, &pause);
+    return (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGTERM) ||
+           (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_STOPPED);
+}
+
+static void wait_for_signal(struct runner *r, const sigset_t *signals, long nanoseconds)
+{
+    const struct timespec pause = {0, nanoseconds};
+    int signal_number = sigtimedwait(signals, NULL, &pause);
     if (signal_number > 0 && signal_number != SIGCHLD)
         interrupt(r, signal_number);
+}
+
+/* A batch system that ends a job tells each of its processes: a worker may hear it before we do. */
+static void listen_for_own_end(struct runner *r)
+{
+    sigset_t ends = r->waited;
+    sigdelset(&ends, SIGCHLD);
+    wait_for_signal(r, &ends, MOMENT_NANOSECONDS);
+}
+
+static void worker_ended(struct runner *r, struct worker *worker, int wait_status, const struct rusage *usage)
+{
+    const char *said = worker->job.slot->message;
+    bool unwritable = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_UNWRITABLE;
+    folder_remove_unfinished(r->folder, worker->job.run->id, worker->pid);
+    worker->pid = 0;
+    if (ended_by_sigterm(wait_status) && !r->interrupted && !worker->timed_out)
+        listen_for_own_end(r);
+    bool stopped = r->interrupted && !worker->timed_out && (WIFSIGNALED(wait_status) || ended_by_sigterm(wait_status));
+    /* Only a new run file counts: a child may die, or be ended, just after it was written. */
+    ino_t file = file_identity(r->folder, worker->job.run->id);
+    if (file != 0 && file != worker->old_file) {
+        run_finished(r, worker);
+    } else if (stopped || unwritable) {
+        r->results[worker->run].state = RUN_TO_DO;
+        if (unwritable)
+            fail(r->error, "%s", said);
+    } else {
+        struct record record = {0};
+        struct ending ending = {
+            .wait_status = wait_status, .timeout = worker->timed_out ? r->options->timeout : 0,
+            .killed_for_memory = memory_kills() > worker->memory_kills,
+            .wall_seconds = now_seconds() - worker->started,
+            .usage = *usage,
+        };
+        record_failure(&record, &worker->job, &ending);
+        run_failed(r, worker->run, &record);
+        record_free(&record);
+    }
+    worker->job.slot->id[0] = '\0';
+}
+
+static void reap(struct runner *r)
+{
+    for (int w = 0; w < r->options->jobs; w++) {
+        int wait_status;
+        struct rusage usage;
+        if (r->workers[w].pid && wait4(r->workers[w].pid, &wait_status, WNOHANG, &usage) > 0)
+            worker_ended(r, &r->workers[w], wait_status, &usage);
+    }
+}
+
+static void enforce_limits(struct runner *r)
+{
+    double now = now_seconds(), timeout = r->options->timeout;
+    for (int w = 0; w < r->options->jobs; w++) {
+        struct worker *worker = &r->workers[w];
+        if (!worker->pid)
+            continue;
+        if (now >= worker->kill_at) {
+            kill(worker->pid, SIGKILL);
+        } else if (timeout > 0 && now >= worker->started + timeout && isinf(worker->kill_at)) {
+            worker->timed_out = true;
+            ask_to_end(worker);
+        }
+    }
 }
 
 static void run_all(struct runner *r)
@@ -366,7 +370,7 @@ static void run_all(struct runner *r)
         if (running(r) == 0)
             break;
         show(r);
-        wait_for_news(r);
+        wait_for_signal(r, &r->waited, WAIT_NANOSECONDS);
         reap(r);
         enforce_limits(r);
     }
@@ -403,6 +407,10 @@ static void announce(const struct runner *r)
     free(continued);
 }
 
+/* A sweep outlives the reader of its messages, and a file that may not grow further is an error like a full disk. */
+static const int ignored_signals[] = {SIGPIPE, SIGXFSZ};
+enum { IGNORED_SIGNALS = sizeof ignored_signals / sizeof *ignored_signals };
+
 /* nohup keeps its promise; SIGINT and SIGTERM are taken even if a shell started us with them ignored. */
 static void take_signals(struct runner *r)
 {
@@ -415,14 +423,16 @@ static void take_signals(struct runner *r)
     if (hangup.sa_handler != SIG_IGN)
         sigaddset(&r->waited, SIGHUP);
     signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would lose the children's ends */
-    r->pipe_before = signal(SIGPIPE, SIG_IGN); /* a sweep outlives the reader of its messages */
+    for (size_t i = 0; i < IGNORED_SIGNALS; i++)
+        r->before_ignored[i] = signal(ignored_signals[i], SIG_IGN);
     sigprocmask(SIG_BLOCK, &r->waited, &r->before);
 }
 
 static void give_signals_back(const struct runner *r)
 {
     sigprocmask(SIG_SETMASK, &r->before, NULL);
-    signal(SIGPIPE, r->pipe_before);
+    for (size_t i = 0; i < IGNORED_SIGNALS; i++)
+        signal(ignored_signals[i], r->before_ignored[i]);
 }
 
 static int run_locked(struct runner *r)

@@ -2,6 +2,7 @@
  * One run: data set -> network -> mode × allocator -> record, with checkpoints on the way. */
 #include "accounting.h"
 #include "clock.h"
+#include "memory.h"
 #include "trainer.h"
 #include <cblas.h>
 #include <math.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #define PROGRESS_SECONDS 0.2
+#define SHORT_EPOCH 1.0 /* seconds; a checkpoint at the end of every shorter one would cost more than it could save */
 
 /* Adds the time since the last lap. */
 static void lap(struct trainer *t, double *seconds)
@@ -107,9 +109,9 @@ static void look_around(struct trainer *t)
     t->stopped = t->hooks->stopping && t->hooks->stopping(t->hooks->context);
     if (!checkpoint)
         return;
-    bool due = checkpoint->seconds > 0 ? now_seconds() - t->saved >= checkpoint->seconds
-                                       : t->place.seen == t->split.train_count;
-    if (due || t->stopped)
+    double since = now_seconds() - t->saved;
+    bool epoch_ends = t->place.seen == t->split.train_count, timed = checkpoint->seconds > 0;
+    if (t->stopped || (epoch_ends && (!timed || since >= SHORT_EPOCH)) || (timed && since >= checkpoint->seconds))
         save(t);
 }
 
@@ -232,7 +234,8 @@ static bool prepare_data(struct trainer *t, struct error *error)
         return false;
     const char *unfit = model_check(s, &t->dataset);
     if (unfit)
-        return fail(error, "%s; the samples of %s have another shape", unfit, t->dataset.name);
+        return fail(error, "data set %s: %s", t->dataset.name, unfit);
+    t->predicted_memory = run_memory(s, &t->dataset);
     dataset_split(subset_count(s, &t->dataset), setting_real(s, "validation"), t->seed, &t->split);
     if (setting_is(s, "standardise", "channel")) {
         standardise_measure(&t->dataset, t->split.train, t->split.train_count, &t->standardisation);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * What a run leaves behind. Knows no file format. */
 #include "accounting.h"
-#include "memory.h"
 #include "trainer.h"
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +68,7 @@ static const char *meaning_of(const struct net *net, const struct parameter *p)
             return "outputs x inputs (kernel row, kernel column, channel)";
         return net->flat_input ? "outputs x inputs" : "outputs x inputs (row, column, channel)";
     }
-    return "outputs";
+    return "one a channel or output";
 }
 
 /* The network's parameters below a path, without padding. */
@@ -113,7 +112,7 @@ static void record_timing(const struct trainer *t, struct record *record)
     record_real(record, "/timing/evaluation_seconds", at->evaluation_seconds, "s", "validation and test");
     record_real(record, "/timing/allocator_seconds", t->allocator.seconds + t->net.observing_seconds, "s",
                 "the allocator alone: estimation, solver, learned widths' update");
-    record_real(record, "/timing/predicted_memory_bytes", run_memory(t->settings, &t->dataset), "byte",
+    record_real(record, "/timing/predicted_memory_bytes", t->predicted_memory, "byte",
                 "peak memory as predicted before the run");
     /* Of earlier processes; the runner adds this one. */
     record_real(record, "/timing/wall_seconds", before->wall_seconds, "s", "");

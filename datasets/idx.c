@@ -13,6 +13,7 @@
 
 struct idx_set { const char *name, *get; };
 
+/* A part's labels follow its images. */
 enum { TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS, FILES };
 
 /* What a file of the four must be. */
@@ -143,8 +144,8 @@ static void fill_part(struct part *part, const struct idx_file *image_file, cons
         part->y[i] = values[i];
 }
 
-/* The two files of one part, already read. */
-static bool read_part(struct part *part, const struct idx_file files[2], bool samples, bool every_class,
+/* Of one part's two files, already read. */
+static bool take_part(struct part *part, const struct idx_file files[2], bool samples, bool every_class,
                       struct error *error)
 {
     if (files[0].count != files[1].count)
@@ -158,29 +159,34 @@ static bool read_part(struct part *part, const struct idx_file files[2], bool sa
     return true;
 }
 
+/* The bytes of one part are gone before the next part's are read: with the floats they set a run's peak memory. */
+static bool read_part(const char *folder, int images_file, bool samples, SHA2_CTX *checksum, struct part *part,
+                      struct error *error)
+{
+    struct idx_file files[2] = {0};
+    bool ok = read_file(folder, images_file, samples, checksum, &files[0], error) &&
+              read_file(folder, images_file + 1, samples, checksum, &files[1], error) &&
+              take_part(part, files, samples, images_file == TRAIN_IMAGES, error);
+    for (int i = 0; i < 2; i++) {
+        free(files[i].path);
+        bytes_free(&files[i].content);
+    }
+    return ok;
+}
+
 static bool read_set(const struct idx_set *set, bool samples, struct dataset *dataset, struct error *error)
 {
-    struct idx_file files[FILES] = {0};
     char *folder = dataset_find_folder((const char *const[]){set->name, NULL}, error);
     SHA2_CTX checksum;
-    bool ok = false;
     *dataset = (struct dataset){
         .rank = 3, .shape = {1, SIDE, SIDE}, .features = SIDE * SIDE, .classes = CLASSES};
     SHA256Init(&checksum);
-    if (!folder)
-        goto out;
-    for (int i = 0; i < FILES; i++)
-        if (!read_file(folder, i, samples, &checksum, &files[i], error))
-            goto out;
-    ok = read_part(&dataset->train, files + TRAIN_IMAGES, samples, true, error) &&
-         read_part(&dataset->test, files + TEST_IMAGES, samples, false, error);
-    snprintf(dataset->name, sizeof dataset->name, "%s", set->name);
-    SHA256End(&checksum, dataset->sha256);
-    dataset->attributes = format_text("path=%s\n", folder);
-out:
-    for (int i = 0; i < FILES; i++) {
-        free(files[i].path);
-        bytes_free(&files[i].content);
+    bool ok = folder && read_part(folder, TRAIN_IMAGES, samples, &checksum, &dataset->train, error) &&
+              read_part(folder, TEST_IMAGES, samples, &checksum, &dataset->test, error);
+    if (ok) {
+        snprintf(dataset->name, sizeof dataset->name, "%s", set->name);
+        SHA256End(&checksum, dataset->sha256);
+        dataset->attributes = format_text("path=%s\n", folder);
     }
     free(folder);
     return ok || dataset_fail(dataset, set->name, set->get, error);

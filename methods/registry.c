@@ -61,8 +61,7 @@ const struct plug *plug_find(enum plug_kind kind, const char *name)
 const char *plug_check(const struct settings *settings)
 {
     const struct mode_ops *mode = setting_plug(settings, "mode");
-    const struct alloc_ops *allocator =
-        setting_plug(settings, "allocator");
+    const struct alloc_ops *allocator = setting_plug(settings, "allocator");
     const char *why = mode->check ? mode->check(settings) : NULL;
     return why || !allocator->check ? why : allocator->check(settings);
 }
@@ -70,7 +69,10 @@ const char *plug_check(const struct settings *settings)
 const char *model_check(const struct settings *settings, const struct dataset *described)
 {
     const struct model_ops *model = setting_plug(settings, "model");
-    return model->check ? model->check(settings, described) : NULL;
+    const char *why = model->check ? model->check(settings, described) : NULL;
+    if (why || net_addressable(settings, described))
+        return why;
+    return "layers have at most 2^30 values a sample, in integer modes dense layers also a batch";
 }
 
 bool budget_check(const struct settings *settings, const struct dataset *described, struct error *error)

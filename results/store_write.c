@@ -48,6 +48,8 @@ static bool make_folder(const char *folder)
     return ok;
 }
 
+static const char *reason(void) { return errno ? strerror(errno) : "HDF5 refuses"; }
+
 static bool put_attribute(hid_t object, const char *name, hid_t type, const void *value)
 {
     hid_t space = H5Screate(H5S_SCALAR);
@@ -93,7 +95,7 @@ static bool draft_open(struct draft *draft, const char *path, const char *format
     errno = 0;
     if (create_file(draft, format))
         return true;
-    return fail(error, "cannot write %s: %s", draft->temporary, errno ? strerror(errno) : "HDF5 refuses");
+    return fail(error, "cannot write %s: %s", draft->temporary, reason());
 }
 
 /* Gives the file its final name if ok, removes it otherwise; ends the draft. */
@@ -105,10 +107,10 @@ static bool draft_close(struct draft *draft, bool ok, struct error *error)
         written = H5Fclose(draft->file) >= 0 && written;
         if (ok && !(written && seal_write(draft->temporary) && sync_path(draft->temporary) &&
                     rename(draft->temporary, draft->path) == 0 && sync_path(draft->folder)))
-            ok = fail(error, "cannot write %s: %s", draft->path, errno ? strerror(errno) : "HDF5 refuses");
-        if (!ok)
-            unlink(draft->temporary);
+            ok = fail(error, "cannot write %s: %s", draft->path, reason());
     }
+    if (!ok)
+        unlink(draft->temporary);
     free(draft->temporary);
     free(draft->folder);
     return ok;
@@ -193,7 +195,7 @@ static bool write_fields(const struct draft *draft, const struct record *record,
         qsort(sorted, record->count, sizeof *sorted, by_path);
     for (size_t i = 0; ok && i < record->count; i++)
         if (!write_field(draft->file, sorted[i]))
-            ok = fail(error, "cannot write field %s to %s", sorted[i]->path, draft->temporary);
+            ok = fail(error, "cannot write field %s to %s: %s", sorted[i]->path, draft->temporary, reason());
     free(sorted);
     return ok;
 }

@@ -78,7 +78,7 @@ if command -v clang >/dev/null; then
 fi
 
 step "valgrind"
-small="-s samples=160 -s epochs=1 -s hidden=8 -s seed=1 -s budget=3.5"
+small="-s samples=48 -s epochs=1 -s hidden=8 -s seed=1 -s budget=3.5"
 if command -v valgrind >/dev/null && [ -x build/bitsweep ]; then
     for verb in plan run collect; do
         # shellcheck disable=SC2086

@@ -103,8 +103,9 @@ static void quantise_gradients(struct operands *o, const struct layer_test *t, c
                                     e->tensor_scale, false);
 }
 
-static void transform_operands(struct operands *o, const struct layer_test *t)
+static void transform_operands(struct operands *o, const struct layer_test *t, const struct expected *e)
 {
+    bool at_g = e->requantise_at_gradient_width;
     size_t inputs = o->taps * o->channels, k = t->p.k;
     double **x = make_values(o->samples, o->padded_positions * inputs), **w = make_values(1, o->padded_outputs * k);
     for (size_t s = 0; s < o->samples; s++)
@@ -112,8 +113,10 @@ static void transform_operands(struct operands *o, const struct layer_test *t)
             for (size_t i = 0; i < inputs; i++)
                 x[s][p * inputs + i] = input_at(o, s, p, i / o->channels, i % o->channels);
     memcpy(w[0], o->w.q, o->outputs * k * sizeof **w);
-    o->x_hat = quantise_samples(x, o->samples, o->padded_positions, inputs, o->block_p, t->x_range.bits, 1, false, false);
-    struct naive *w_hat = quantise_samples(w, 1, o->padded_outputs, k, o->block_n, t->w_range.bits, 1, false, false);
+    o->x_hat = quantise_samples(x, o->samples, o->padded_positions, inputs, o->block_p,
+                                at_g ? e->grad_bits : t->x_range.bits, 1, false, false);
+    struct naive *w_hat = quantise_samples(w, 1, o->padded_outputs, k, o->block_n, at_g ? e->grad_bits : t->w_range.bits, 1,
+                                           false, false);
     o->w_hat = *w_hat;
     free(w_hat);
 }
@@ -131,7 +134,7 @@ struct operands make_operands(const struct layer_test *t, const struct expected 
     o.w = naive_quantise(t->w, o.outputs, t->p.k, row_stride(t->p.k), t->w_range.bits, 0.975f, false);
     quantise_gradients(&o, t, e);
     if (e->transforms)
-        transform_operands(&o, t);
+        transform_operands(&o, t, e);
     return o;
 }
 

@@ -13,6 +13,7 @@ struct expected {
         bool wrap, at_add;
     } limits; /* bits 0: none */
     bool channel_major, tensor_scale, transforms, pad;
+    bool requantise_at_gradient_width;
     size_t cap;             /* of a block; 0: none */
     int grad_bits;
 };
@@ -22,8 +23,8 @@ struct operands {
     size_t samples, positions, padded_positions, outputs, padded_outputs, taps, channels, block_n, block_p;
     struct naive x, w;              /* forward codes */
     struct naive w_hat;             /* padded_outputs × k */
-    struct naive *g_rows, *g_columns,
-        *x_hat; /* a sample: positions × padded_outputs; padded_positions × outputs; × taps × channels */
+    struct naive *g_rows, *g_columns; /* a sample: positions × padded_outputs; padded_positions × outputs */
+    struct naive *x_hat;            /* a sample: padded_positions × taps × channels */
 };
 
 /* By the layer's values and ranges' widths; free_operands() them. */

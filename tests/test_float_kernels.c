@@ -329,12 +329,3 @@ Test(float_transpose, odd_sizes)
         free(before);
     }
 }
-
-Test(float_peak, counts_operations)
-{
-    for (EACH_ISA(isa))
-        if (isa->floats->peak)
-            cr_assert_gt(isa->floats->peak(), 1e6, "%s", isa->isa);
-        else
-            cr_assert_str_eq(isa->isa, "scalar");
-}

@@ -24,6 +24,8 @@ static const struct geometry shapes[] = {
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
+static const char *const modes[] = {"mode=fqt", "mode=hfqt", "mode=luq"};
+
 Test(mode_convolution, fqt_products)
 {
     for (size_t i = 0; i < SHAPES; i++)
@@ -62,8 +64,8 @@ Test(mode_convolution, every_accumulator_option)
         {"7", "8", "saturate", "add", "tile", "kernel", {.limits = {7, 7, 7, 8, 8, false, true}}},
         {"9", "32", "saturate", "tile", "whole", "kernel", {.limits = {9, 9, 9, 32, 0, false, false}}},
         {"8", "32", "saturate", "tile", "off", "kernel", {.limits = {8, 0, 0, 32, 0, false, false}}},
-        {"auto", "32", "saturate", "tile", "tile", "kernel", {.limits = {9, 8, 9, 32, 32, false, false}}}, /* 4+5, 4+4, 4+5
-                                                                                                            */
+        /* 4+5, 4+4, 4+5 */
+        {"auto", "32", "saturate", "tile", "tile", "kernel", {.limits = {9, 8, 9, 32, 32, false, false}}},
     };
     static const size_t tested[] = {0, 1, 4, 7, 8, 9};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -87,27 +89,27 @@ Test(mode_convolution, every_accumulator_option)
 
 Test(mode_convolution, hfqt_products_are_the_transformed_ones)
 {
-    static const struct { const char *cap, *pad, *scale; struct expected expected; } rows[] = {
-        {"largest", "false", "auto", {.transforms = true}},
-        {"16", "false", "auto", {.transforms = true, .cap = 16}},
-        {"16", "true", "sample", {.transforms = true, .cap = 16, .pad = true}},
-        {"largest", "true", "tensor", {.transforms = true, .pad = true, .tensor_scale = true}},
-        {"largest", "false", "tensor", {.transforms = true, .tensor_scale = true}},
+    static const struct { const char *cap, *pad, *scale, *requant; struct expected expected; } rows[] = {
+        {"largest", "false", "auto", "forward", {.transforms = true}},
+        {"16", "false", "auto", "grad", {.transforms = true, .cap = 16, .requantise_at_gradient_width = true}},
+        {"16", "true", "sample", "forward", {.transforms = true, .cap = 16, .pad = true}},
+        {"largest", "true", "tensor", "forward", {.transforms = true, .pad = true, .tensor_scale = true}},
+        {"largest", "false", "tensor", "forward", {.transforms = true, .tensor_scale = true}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (size_t k = 0; k < SHAPES; k++) {
-            char *texts[3] = {format_text("hadamard_block=%s", rows[i].cap), format_text("hadamard_pad=%s", rows[i].pad),
-                              format_text("grad_scale=%s", rows[i].scale)};
+            char *texts[4] = {format_text("hadamard_block=%s", rows[i].cap), format_text("hadamard_pad=%s", rows[i].pad),
+                              format_text("grad_scale=%s", rows[i].scale), format_text("requant_bits=%s", rows[i].requant)};
             struct expected expected = rows[i].expected;
             struct layer_test t;
             expected.grad_bits = 5;
             begin_shape(&t,
                         make_settings("mode=hfqt", "budget=4", "grad_rounding=nearest", "grad_bits=5", "acc_bits=32",
-                                      texts[0], texts[1], texts[2], NULL),
+                                      texts[0], texts[1], texts[2], texts[3], NULL),
                         shapes[k], false, 3, 4, i % 2 ? 4 : 6, k % 2 == 0);
             check_products(&t, &expected);
             end(&t);
-            for (int text = 0; text < 3; text++)
+            for (int text = 0; text < 4; text++)
                 free(texts[text]);
         }
 }
@@ -168,7 +170,17 @@ Test(mode_convolution, random_signs_cancel)
 
 /* ---- stochastic rounding ---- */
 
-/* The means over many steps of dX and dW are the products of G as it is with the forward codes. */
+/* W as hfqt's dX takes it: rounded to nearest in the transformed domain, and transformed back. */
+static void take_requantised_weights(struct operands *o, size_t k)
+{
+    double *back = naive_transform(o->w_hat.q, o->outputs, k, o->block_n);
+    for (size_t i = 0; i < o->outputs * k; i++)
+        o->w.q[i] = back[i] * o->w_hat.scale / (double)o->block_n;
+    free(back);
+}
+
+/* The means over many steps of dX and dW are the products of G as it is with the forward codes (in hfqt's dX: of what
+ * they became). */
 static void check_unbiased(struct settings settings, const struct geometry *shape)
 {
     enum { SAMPLES = 2, STEPS = 3000 };
@@ -184,8 +196,9 @@ static void check_unbiased(struct settings settings, const struct geometry *shap
             mean[i] += v / STEPS, square[i] += v * v / STEPS;
         }
     }
-    struct expected exact = {.grad_bits = 8};
-    struct operands o = make_operands(&t, &exact);
+    bool requantises = setting_is(&t.settings, "mode", "hfqt") && !shape->depthwise;
+    struct expected exact = {.grad_bits = 8}, transformed = {.grad_bits = 8, .transforms = true};
+    struct operands o = make_operands(&t, requantises ? &transformed : &exact);
     o.x.scale = t.x_range.scale, o.w.scale = t.w_range.scale;
     for (size_t i = 0; i < SAMPLES * in_positions(shape) * shape->in_c; i++)
         o.x.q[i] = fmin(fmax(nearbyintf(t.x[i / shape->in_c * row_stride(shape->in_c) + i % shape->in_c] / t.x_range.scale),
@@ -193,6 +206,8 @@ static void check_unbiased(struct settings settings, const struct geometry *shap
     for (size_t i = 0; i < t.p.n * t.p.k; i++)
         o.w.q[i] = fmin(fmax(nearbyintf(t.w[i / t.p.k * row_stride(t.p.k) + i % t.p.k] / t.w_range.scale), t.w_range.lo),
                         t.w_range.hi);
+    if (requantises)
+        take_requantised_weights(&o, t.p.k);
     for (size_t i = 0; i < SAMPLES * o.positions * o.outputs; i++) {
         size_t s = i / (o.positions * o.outputs);
         o.g_rows[s].scale = o.g_columns[s].scale = 1;
@@ -236,12 +251,66 @@ Test(mode_convolution, luq_is_unbiased)
     check_unbiased(make_settings("mode=luq", "budget=4", "acc_bits=32", "grad_bits=3", NULL), &small_depthwise);
 }
 
-/* Ŵ is rounded to nearest, so only depthwise layers, which take W as it is, have an unbiased dX. */
 Test(mode_convolution, hfqt_is_unbiased)
 {
+    check_unbiased(make_settings("mode=hfqt", "budget=4", "grad_bits=4", "acc_bits=32", NULL), &small);
     check_unbiased(make_settings("mode=hfqt", "budget=4", "grad_bits=4", "acc_bits=32", NULL), &small_depthwise);
     check_unbiased(make_settings("mode=hfqt", "budget=4", "grad_bits=4", "acc_bits=32", "hadamard_signs=true", NULL),
                    &small_depthwise);
+}
+
+/* Two backward products of a layer whose samples are alike; p.step and p.layer as they are given. */
+struct twins { struct layer_test t; size_t dx, dw; float *kept; };
+
+static void begin_twins(struct twins *twins, struct settings settings)
+{
+    struct layer_test *t = &twins->t;
+    begin_shape(t, settings, shapes[0], false, 2, 4, 4, true);
+    twins->dx = in_size(&t->shape), twins->dw = t->p.n * row_stride(t->p.k);
+    memcpy(t->x + twins->dx, t->x, twins->dx * sizeof *t->x);
+    memcpy(t->g + out_size(&t->shape), t->g, out_size(&t->shape) * sizeof *t->g);
+    t->mode->forward(&t->p);
+    t->mode->backward(&t->p);
+    twins->kept = xmalloc(2 * twins->dx * sizeof(float));
+    memcpy(twins->kept, t->p.dx, 2 * twins->dx * sizeof(float));
+}
+
+Test(mode_convolution, samples_steps_and_layers_draw_their_own)
+{
+    for (size_t mode = 0; mode < 3; mode++) {
+        struct twins twins;
+        begin_twins(&twins, make_settings(modes[mode], "budget=4", "acc_bits=32", NULL));
+        struct product *p = &twins.t.p;
+        size_t size = twins.dx * sizeof(float);
+        cr_assert_arr_neq(p->dx, p->dx + twins.dx, size, "%s: samples", modes[mode]);
+        for (int other = 0; other < 3; other++) {
+            p->step = other == 1, p->layer = other == 2;
+            twins.t.mode->backward(p);
+            cr_assert_eq(memcmp(p->dx, twins.kept, 2 * size) == 0, other == 0, "%s: %d", modes[mode], other);
+        }
+        free(twins.kept);
+        end(&twins.t);
+    }
+}
+
+/* A constant G has one value in the transformed domain, its maximum, which is a code: what is left is how X was rounded. */
+Test(mode_convolution, samples_round_their_inputs_their_own_way)
+{
+    struct twins twins;
+    begin_twins(&twins, make_settings("mode=hfqt", "budget=4", "acc_bits=32", NULL));
+    struct product *p = &twins.t.p;
+    float *of_first = xmalloc(twins.dw * sizeof(float));
+    size_t size = out_size(&twins.t.shape);
+    for (size_t sample = 0; sample < 2; sample++) {
+        for (size_t i = 0; i < 2 * size; i++)
+            twins.t.g[i] = i / size == sample && i % row_stride(p->n) < p->n;
+        twins.t.mode->backward(p);
+        if (sample == 0)
+            memcpy(of_first, p->dw, twins.dw * sizeof(float));
+    }
+    cr_assert_arr_neq(p->dw, of_first, twins.dw * sizeof(float));
+    free(of_first), free(twins.kept);
+    end(&twins.t);
 }
 
 /* ---- luq ---- */
@@ -291,8 +360,6 @@ Test(mode_convolution, luq_says_which_widths_it_takes)
 }
 
 /* ---- what results must not depend on, and what is counted ---- */
-
-static const char *const modes[] = {"mode=fqt", "mode=hfqt", "mode=luq"};
 
 Test(mode_convolution, threads_change_nothing)
 {

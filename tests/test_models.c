@@ -215,6 +215,19 @@ Test(models, say_what_data_they_take)
     expect_refusal("conv1d", windows(3, 7, 2), "2^stages");
 }
 
+/* Tables of offsets are 32 bits wide; images of 40,000 × 40,000 are described before anything is laid out. */
+Test(models, say_that_layers_are_too_large)
+{
+    expect_refusal("mobilenetv2", images(1, 40000, 10), "2^30");
+    struct settings settings = make_settings("model=mlp", "mode=fqt", "budget=4", "batch=65536", NULL),
+                    floats = make_settings("model=mlp", "mode=fp", "allocator=none", "batch=65536", NULL);
+    struct dataset data = features(65536);
+    cr_assert_not_null(model_check(&settings, &data));
+    cr_assert_null(model_check(&floats, &data));
+    settings_free(&settings);
+    settings_free(&floats);
+}
+
 /* ---- memory ---- */
 
 static double resident(void)
@@ -239,6 +252,21 @@ Test(models, memory_is_predicted_without_being_used)
     cr_assert_gt(run_memory(&settings, &small), 2 * run_memory(&smaller, &small));
     settings_free(&settings);
     settings_free(&smaller);
+}
+
+/* Beyond a batch of 256 it is judged from smaller ones, and nothing of the size is asked of the system. */
+Test(models, memory_of_large_batches)
+{
+    static const char *const batches[] = {"batch=128", "batch=256", "batch=384", "batch=65536"};
+    struct dataset large = images(3, 224, 1000);
+    double bytes[4];
+    for (size_t i = 0; i < 4; i++) {
+        struct settings settings = make_settings("model=resnet18", "mode=fqt", "budget=4", batches[i], NULL);
+        bytes[i] = run_memory(&settings, &large);
+        settings_free(&settings);
+    }
+    cr_assert_float_eq(bytes[2], 2 * bytes[1] - bytes[0], 1e-6 * bytes[2]);
+    cr_assert(bytes[3] > 200 * bytes[1] && bytes[3] < 300 * bytes[1], "%g, %g", bytes[3], bytes[1]);
 }
 
 /* ---- diagnostics ---- */

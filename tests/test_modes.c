@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The three products of every mode against METHODS' formulas written out naively: float32 quantisation, 64-bit sums. */
 #include "mode_support.h"
+#include "../methods/modes/operands.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -148,15 +149,14 @@ static void expect_mostly_close(const float *ours, size_t rows, size_t cols, con
     cr_assert(off * 50 <= rows * cols, "%s: %zu of %zu differ", what, off, rows * cols);
 }
 
-static void check_hfqt(const char *cap_text, size_t cap, const char *pad_text, size_t m, size_t n, size_t k, size_t block_n,
-                       size_t padded_n, size_t block_m, size_t padded_m)
+static void check_hfqt(const char *cap_text, const char *pad_text, bool at_gradient_width, size_t m, size_t n, size_t k,
+                       size_t block_n, size_t padded_n, size_t block_m, size_t padded_m)
 {
     struct layer_test t;
     begin(&t,
           make_settings("mode=hfqt", "budget=4", "grad_rounding=nearest", "grad_bits=5", "acc_bits=32", cap_text, pad_text,
-                        NULL),
+                        at_gradient_width ? "requant_bits=grad" : "requant_bits=forward", NULL),
           m, n, k, 4, 6, true);
-    (void)cap;
     t.mode->forward(&t.p);
     t.mode->backward(&t.p);
     struct naive x = naive_quantise(t.x, m, k, row_stride(k), 6, 0.975f, false);
@@ -164,8 +164,8 @@ static void check_hfqt(const char *cap_text, size_t cap, const char *pad_text, s
     double *padded_x = xcalloc(padded_m * k, sizeof *padded_x), *padded_w = xcalloc(padded_n * k, sizeof *padded_w);
     memcpy(padded_x, x.q, m * k * sizeof *padded_x);
     memcpy(padded_w, w.q, n * k * sizeof *padded_w);
-    struct naive x_hat = transform_and_quantise(padded_x, padded_m, k, block_m, 6, 1);
-    struct naive w_hat = transform_and_quantise(padded_w, padded_n, k, block_n, 4, 1);
+    struct naive x_hat = transform_and_quantise(padded_x, padded_m, k, block_m, at_gradient_width ? 5 : 6, 1);
+    struct naive w_hat = transform_and_quantise(padded_w, padded_n, k, block_n, at_gradient_width ? 5 : 4, 1);
     struct naive g_rows = transform_and_quantise(dense(t.g, m, n, padded_n, true), padded_n, m, block_n, 5, 0.975f);
     struct naive g_columns = transform_and_quantise(dense(t.g, m, n, padded_m, false), padded_m, n, block_m, 5, 0.975f);
     struct limits none = {0};
@@ -179,11 +179,12 @@ static void check_hfqt(const char *cap_text, size_t cap, const char *pad_text, s
 
 Test(modes, hfqt_products_are_the_transformed_ones)
 {
-    check_hfqt("hadamard_block=largest", 0, "hadamard_pad=false", 32, 12, 17, 4, 12, 32, 32);
-    check_hfqt("hadamard_block=16", 16, "hadamard_pad=false", 32, 48, 20, 16, 48, 16, 32);
-    check_hfqt("hadamard_block=16", 16, "hadamard_pad=true", 30, 10, 20, 16, 16, 16, 32);
-    check_hfqt("hadamard_block=largest", 0, "hadamard_pad=true", 30, 10, 20, 16, 16, 32, 32);
-    check_hfqt("hadamard_block=largest", 0, "hadamard_pad=false", 31, 11, 20, 1, 11, 1, 31);
+    check_hfqt("hadamard_block=largest", "hadamard_pad=false", false, 32, 12, 17, 4, 12, 32, 32);
+    check_hfqt("hadamard_block=16", "hadamard_pad=false", false, 32, 48, 20, 16, 48, 16, 32);
+    check_hfqt("hadamard_block=16", "hadamard_pad=true", false, 30, 10, 20, 16, 16, 16, 32);
+    check_hfqt("hadamard_block=largest", "hadamard_pad=true", false, 30, 10, 20, 16, 16, 32, 32);
+    check_hfqt("hadamard_block=largest", "hadamard_pad=false", false, 31, 11, 20, 1, 11, 1, 31);
+    check_hfqt("hadamard_block=largest", "hadamard_pad=false", true, 32, 12, 17, 4, 12, 32, 32);
 }
 
 /* The mean over many steps of a stochastic mode's dX and dW must be the product of what is not rounded stochastically. */
@@ -243,6 +244,21 @@ Test(modes, stochastic_gradients_are_unbiased)
     check_unbiased(make_settings("mode=fqt", "budget=4", "grad_bits=3", "acc_bits=32", "grad_scale=sample", NULL));
     check_unbiased(make_settings("mode=hfqt", "budget=4", "grad_bits=3", "acc_bits=32", NULL));
     check_unbiased(make_settings("mode=hfqt", "budget=4", "grad_bits=3", "acc_bits=32", "grad_scale=sample", NULL));
+}
+
+/* With a scale a sample, equal rows of G become different codes. */
+Test(modes, rows_draw_their_own)
+{
+    for (int hfqt = 0; hfqt < 2; hfqt++) {
+        struct layer_test t;
+        begin(&t, make_settings(hfqt ? "mode=hfqt" : "mode=fqt", "budget=4", "grad_scale=sample", NULL), 2, 16, 40, 4, 4,
+              true);
+        memcpy(t.g + row_stride(16), t.g, row_stride(16) * sizeof *t.g);
+        t.mode->forward(&t.p);
+        t.mode->backward(&t.p);
+        cr_assert_arr_neq(t.p.dx, t.p.dx + row_stride(40), 40 * sizeof *t.p.dx);
+        end(&t);
+    }
 }
 
 Test(modes, random_signs_cancel)
@@ -347,6 +363,59 @@ Test(modes, saturations_are_counted)
     end(&t);
 }
 
+/* auto: never below 8 bits, and luq's 4 bits are codes of 8. */
+Test(modes, automatic_accumulators_hold_a_product)
+{
+    static const struct { const char *mode, *budget; float bits; size_t n, k; } rows[] = {
+        {"mode=fqt", "budget=2", 2, 8, 32}, {"mode=luq", "budget=8", 8, 1, 1}};
+    for (int i = 0; i < 2; i++) {
+        struct layer_test t;
+        struct product_counts counts = {0};
+        begin(&t, make_settings(rows[i].mode, rows[i].budget, NULL), 16, rows[i].n, rows[i].k, rows[i].bits, rows[i].bits,
+              true);
+        t.w[0] = -1; /* W is signed */
+        t.p.counts = &counts;
+        t.mode->forward(&t.p);
+        t.mode->backward(&t.p);
+        cr_assert(counts.partial_sums[1] > 0 && counts.saturated[0] + counts.saturated[1] == 0, "%s", rows[i].mode);
+        end(&t);
+    }
+}
+
+Test(modes, sums_beyond_32_bits_are_a_fault, .exit_code = 1)
+{
+    multiply_depthwise_gradient(NULL, &(struct int_depthwise_gradient){.m = 70000, .acc.bits = 32}, 255, 127);
+}
+
+/* Kept weights serve inputs of another signedness or width as new ones do. */
+Test(modes, kept_weights_serve_any_inputs)
+{
+    static const struct geometry shapes[] = {
+        {1, 1, 70, 1, 1, 9, 1, 1, 1, 0, 0, false},
+        {6, 6, 8, 6, 6, 9, 3, 3, 1, 1, 1, false},
+        {6, 6, 9, 6, 6, 9, 3, 3, 1, 1, 1, true},
+    };
+    for (int i = 0; i < 3; i++) {
+        struct layer_test kept, fresh;
+        begin_shape(&kept, make_settings("mode=fqt", "budget=4", NULL), shapes[i], i == 0, 4, 4, 4, true);
+        begin_shape(&fresh, make_settings("mode=fqt", "budget=4", NULL), shapes[i], i == 0, 4, 4, 4, true);
+        kept.mode->forward(&kept.p);
+        kept.p.weights_ready = true;
+        for (int change = 0; change < 2; change++) {
+            if (change == 0)
+                kept.x[0] = fresh.x[0] = -1;
+            else
+                kept.x_range.bits = fresh.x_range.bits = 6;
+            kept.mode->forward(&kept.p);
+            fresh.mode->forward(&fresh.p);
+            cr_assert_arr_eq(kept.p.y, fresh.p.y, kept.p.m * row_stride(9) * sizeof *kept.p.y, "shape %d, change %d", i,
+                             change);
+        }
+        end(&kept);
+        end(&fresh);
+    }
+}
+
 Test(modes, published_ablation_shrinks_gradients)
 {
     struct layer_test plain, published;
@@ -366,15 +435,14 @@ Test(modes, published_ablation_shrinks_gradients)
 Test(modes, straight_through_options)
 {
     static const struct { const char *ste; int kept; } rows[] = {{"ste=pass", 4}, {"ste=clip", 3}, {"ste=published", 2}};
-    for (int i = 0; i < 3; i++) {
-        struct settings s = make_settings("mode=fqt", "budget=3", rows[i].ste, NULL);
+    for (int i = 0; i < 6; i++) {
+        struct settings s = make_settings("mode=fqt", "budget=3", rows[i % 3].ste, NULL);
         const struct quantiser_ops *max = (const struct quantiser_ops *)plug_find(PLUG_QUANTISER, "max");
         struct range range = {.bits = 3};
-        float x[4] = {1, -2, 9.9f, 10}, grad[4] = {1, 1, 1, 1}; /* limit 9.75; 2^(3-1)-1 = 3 */
-        x[2] = 9;
+        float x[4] = {1, i < 3 ? -2 : 2, 9, 10}, grad[4] = {1, 1, 1, 1}; /* limit 9.75; 2^(3-1)-1 = 3, signed or not */
         max->fit(&range, x, 4, 4);
         max->backward(&range, &s, x, grad, 4);
-        cr_assert_eq((int)(grad[0] + grad[1] + grad[2] + grad[3]), rows[i].kept, "%s", rows[i].ste);
+        cr_assert_eq((int)(grad[0] + grad[1] + grad[2] + grad[3]), rows[i % 3].kept, "%s", rows[i % 3].ste);
         settings_free(&s);
     }
 }

@@ -443,3 +443,23 @@ Test(nodes, a_shadow_computes_the_same_on_shared_parameters)
         drop(&f);
     }
 }
+
+/* ---- tables that make no network ---- */
+
+static void lay_out(const struct case_net *c)
+{
+    struct fixture f;
+    build(&f, c, fp(), SAMPLES);
+}
+
+#define REFUSED(name, ...) \
+    Test(nodes, refused_##name, .exit_code = 1) { lay_out(&(struct case_net){"", 3, {3, 4, 4}, {__VA_ARGS__, HEAD}}); }
+REFUSED(later_node, CONV(1, 4, 3, 1, 1))
+REFUSED(unresolved_sum, CONV(LAST, 3, 3, 1, 1), NORM(NODE_PREVIOUS, RELU))
+REFUSED(sum_in_a_convolution, CONV(LAST, 3, 3, 1, 1),
+        {.kind = NODE_CONV, .input = LAST, .add = 0, .outputs = 3, .kernel = 3, .stride = 1, .pad = 1})
+REFUSED(sum_of_other_shape, CONV(LAST, 4, 3, 1, 1), NORM(NODE_INPUT, RELU))
+REFUSED(no_outputs, CONV(LAST, 0, 3, 1, 1))
+REFUSED(no_kernel, CONV(LAST, 4, 0, 1, 0))
+REFUSED(fewer_channels_in_a_shortcut, SHORTCUT(LAST, 2, 1))
+REFUSED(large_kernel, CONV(LAST, 4, 9, 1, 1))

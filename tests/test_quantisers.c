@@ -36,19 +36,40 @@ Test(quantisers, max_takes_0975_of_the_maximum)
     cr_assert(fabs(range.scale - 0.975 * 8 / 7) < 1e-6);
 }
 
+/* METHODS 1; 6 and 7 bits on the line from 5 to 8. */
+static const double sawb_table[9][2] = {
+    [2] = {3.12, 2.064},
+    [3] = {7.509, 6.892},
+    [4] = {12.1, 12.2},
+    [5] = {17.74, 18.64},
+    [6] = {17.74 + (31.76 - 17.74) / 3, 18.64 + (35.04 - 18.64) / 3},
+    [7] = {31.76 - (31.76 - 17.74) / 3, 35.04 - (35.04 - 18.64) / 3},
+    [8] = {31.76, 35.04},
+};
+
 Test(quantisers, sawb_follows_the_moments)
 {
-    float x[4096];
-    uint64_t key = rng_key(5, STREAM_DATA, 0, 0);
-    double squares = 0, sum = 0;
-    for (int i = 0; i < 4096; i++) {
-        x[i] = (float)rng_normal(key, (uint64_t)i);
-        squares += (double)x[i] * x[i], sum += fabs(x[i]);
-    }
-    struct range range = {.bits = 4};
-    quantiser("sawb")->fit(&range, x, 4096, 4096);
-    double clip = 12.1 * sqrt(squares / 4096) - 12.2 * sum / 4096;
-    cr_assert(fabs(range.limit - clip) < 1e-3 * clip && fabs(range.scale - 2 * clip / 14) < 1e-3);
+    for (int bits = 2; bits <= 8; bits++)
+        for (int positive = 0; positive < 2; positive++) {
+            float x[4096];
+            uint64_t key = rng_key(5, STREAM_DATA, 0, 0);
+            double squares = 0, sum = 0;
+            for (int i = 0; i < 4096; i++) {
+                float v = (float)rng_normal(key, (uint64_t)i);
+                x[i] = positive ? fabsf(v) : v;
+                squares += (double)x[i] * x[i], sum += fabs(x[i]);
+            }
+            x[0] = 100; /* above any range, so that none is cut at the largest value */
+            squares += 1e4 - pow(rng_normal(key, 0), 2), sum += 100 - fabs(rng_normal(key, 0));
+            struct range range = {.bits = (float)bits};
+            quantiser("sawb")->fit(&range, x, 4096, 4096);
+            double clip = sawb_table[bits][0] * sqrt(squares / 4096) - sawb_table[bits][1] * sum / 4096;
+            clip *= positive ? 2 : 1;
+            int codes = positive ? (1 << bits) - 1 : (1 << (bits - 1)) - 1;
+            cr_assert(fabs(range.limit - clip) < 1e-4 * clip && fabs(range.scale - clip / codes) < 1e-4 * clip,
+                      "%d bits: %g instead of %g", bits, (double)range.limit, clip);
+            cr_assert(range.hi == codes && range.lo == (positive ? 0 : -codes));
+        }
 }
 
 /* d/ds of Σ c_i Q(x_i; s), with Q's rounding passed straight through, by METHODS' three cases. */

@@ -5,6 +5,7 @@
 #include "verbs.h"
 #include <criterion/criterion.h>
 #include <hdf5.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,16 +60,18 @@ static void change_first(hid_t file, const char *name, float by)
 
 Test(reference, one_wrong_result_or_code_is_found)
 {
-    static const char *const names[] = {"c000/y", "c000/dx", "c000/dw", "c000/x_q", "c000/w_q"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    static const struct { const char *name; float by; } changes[] = {
+        {"c000/y", 1}, {"c000/dx", 1}, {"c000/dw", 1}, {"c000/x_q", 1}, {"c000/w_q", 1}, {"c000/dx", NAN},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         char *folder, *path;
         hid_t file = open_copy(&folder, &path);
-        change_first(file, names[i], 1);
+        change_first(file, changes[i].name, changes[i].by);
         H5Fclose(file);
         struct outcome outcome = run_verb(&cmd_reference, path);
-        cr_assert_eq(outcome.code, EXIT_TROUBLE, "%s", names[i]);
+        cr_assert_eq(outcome.code, EXIT_TROUBLE, "%s", changes[i].name);
         cr_assert(strncmp(outcome.out, "c000: ", 6) == 0 && strstr(outcome.out, "\n59 of 60 cases agree\n"), "%s: %s",
-                  names[i], outcome.out);
+                  changes[i].name, outcome.out);
         outcome_free(&outcome);
         drop_copy(folder, path);
     }
@@ -91,6 +94,20 @@ Test(reference, bad_files_are_errors_with_their_place)
     H5Fclose(file);
     outcome = run_verb(&cmd_reference, path);
     cr_assert(outcome.code == EXIT_USAGE && strstr(outcome.errors, "/c004/w"), "%s", outcome.errors);
+    outcome_free(&outcome);
+    drop_copy(folder, path);
+
+    file = open_copy(&folder, &path);
+    int64_t negative = -8;
+    H5Adelete_by_name(file, "c005", "M", H5P_DEFAULT);
+    hid_t scalar = H5Screate(H5S_SCALAR);
+    hid_t attribute = H5Acreate_by_name(file, "c005", "M", H5T_NATIVE_INT64, scalar, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    cr_assert(H5Awrite(attribute, H5T_NATIVE_INT64, &negative) >= 0);
+    H5Aclose(attribute);
+    H5Sclose(scalar);
+    H5Fclose(file);
+    outcome = run_verb(&cmd_reference, path);
+    cr_assert(outcome.code == EXIT_USAGE && strstr(outcome.errors, "/c005: M -8"), "%s", outcome.errors);
     outcome_free(&outcome);
     drop_copy(folder, path);
 

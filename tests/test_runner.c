@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -228,6 +229,20 @@ Test(runner, unwritable_results_stop_the_sweep_and_lose_nothing)
     free(away);
 }
 
+Test(runner, files_that_must_not_grow_are_like_a_full_disk)
+{
+    struct rlimit before, small = {4096, RLIM_INFINITY};
+    add_run("good", -1, NULL);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int code = run_with((struct run_options){.jobs = 1});
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    cr_expect_eq(code, EXIT_TROUBLE);
+    cr_expect(strstr(last_error.text, "File too large"), "%s", last_error.text);
+    expect(0, "", "");
+    cr_expect_eq(run_with((struct run_options){0}), EXIT_DONE);
+}
+
 Test(runner, results_that_are_no_folder_are_an_error)
 {
     add_run("good", -1, NULL);
@@ -378,6 +393,24 @@ Test(runner, a_worker_that_someone_ends_is_not_started_again, .timeout = 30)
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SOME_FAILED, "status %x", (unsigned)status);
     expect(0, "signal", "ended by SIGTERM; bitsweep run --retry continues it");
     cr_expect_eq(run_with((struct run_options){.retry = true}), EXIT_DONE);
+}
+
+/* As a batch system ends a job: one process after the other. */
+Test(runner, a_worker_that_is_ended_just_before_the_sweep_is_not_failed, .timeout = 30)
+{
+    add_run("patient", -1, NULL);
+    pid_t parent = fork();
+    if (parent == 0)
+        _exit(run_with((struct run_options){.jobs = 1}));
+    kill(first_worker(), SIGTERM);
+    usleep(100000);
+    kill(parent, SIGTERM);
+    int status;
+    cr_assert_eq(waitpid(parent, &status, 0), parent);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGTERM, "status %x", (unsigned)status);
+    expect(0, "", "");
+    cr_expect(has_checkpoint(0));
+    cr_expect_eq(run_with((struct run_options){0}), EXIT_DONE);
 }
 
 Test(runner, a_checkpoint_of_another_run_or_a_damaged_one_is_no_use, .timeout = 30)

@@ -242,6 +242,19 @@ Test(train, an_unfit_checkpoint_means_a_new_start)
     remove_folder(folder);
 }
 
+Test(train, a_run_outlives_checkpoints_that_cannot_be_written)
+{
+    struct settings s = make_settings("samples=300", "hidden=12", "epochs=3", "batch=32", "mode=fqt", "budget=3.5", NULL);
+    const struct checkpoint nowhere = {"/nonexistent/run.ckpt", "this run", 0};
+    struct record whole = run(&s, NULL), record = {0};
+    struct error error;
+    hush();
+    cr_assert(train_run(&s, &(struct train_hooks){.checkpoint = &nowhere}, &record, &error), "%s", error.text);
+    expect_same_content(&whole, &record);
+    record_free(&whole), record_free(&record);
+    settings_free(&s);
+}
+
 /* ---- the same anywhere ---- */
 
 Test(train, threads_do_not_change_the_content, .timeout = 60)

@@ -248,30 +248,11 @@ static void transpose(const float *x, size_t rows, size_t cols, size_t stride, f
         }
 }
 
-/* ---- for the benchmark ---- */
-
-static double peak(void)
-{
-    enum { SUMS = 12, ROUNDS = 20000 };
-    reals a = reals_set(1), b = reals_set(1), sums[SUMS];
-    for (int i = 0; i < SUMS; i++)
-        sums[i] = reals_set(0);
-    for (int round = 0; round < ROUNDS; round++)
-        for (int i = 0; i < SUMS; i++)
-            sums[i] = reals_in_place(reals_fused_multiply_add(a, b, sums[i]));
-    float lanes[LANES];
-    for (int i = 1; i < SUMS; i++)
-        sums[0] = reals_add(sums[0], sums[i]);
-    reals_store(lanes, sums[0]);
-    return lanes[0] > 0 ? 2.0 * LANES * SUMS * ROUNDS : 0;
-}
-
 #define FLOAT_KERNELS                             \
     {                                             \
         .multiply = multiply,                     \
         .depthwise = depthwise,                   \
         .depthwise_gradient = depthwise_gradient, \
         .transpose = transpose,                   \
-        .peak = peak,                             \
     }
 #endif

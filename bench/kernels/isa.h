@@ -9,7 +9,7 @@ extern const struct int_kernels int_scalar, int_avx2, int_avx512vnni;          /
 extern const struct float_kernels float_scalar, float_avx2, float_avx512vnni;  /* floats_*.c */
 extern const struct norm_kernels norm_scalar, norm_avx2, norm_avx512vnni;      /* norms_*.c */
 
-/* learned_range's order of additions. */
+/* The order of additions in learned_range and sum_of_squares. */
 enum { RANGE_LANES = 16, RANGE_CHUNK = 1024 };
 static inline double add_range_lanes(const float lanes[RANGE_LANES], double sum)
 {

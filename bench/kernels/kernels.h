@@ -7,9 +7,9 @@
 
 /* ---- integer products -------------------------------------------------------------------- */
 
-/* An integer operand read where it lies, rows overlapping if need be, as the unfolded rows of a convolution do: element (i, k)
- * is the byte at data + row[i] + unit[k / 4] + k % 4, int8_t or, when is_unsigned, uint8_t. Where k is no multiple of 4 the last
- * unit is read whole (B's padding there is zero). Offsets may be negative. */
+/* An integer operand read where it lies, rows overlapping if need be, as the unfolded rows of a convolution do: element
+ * (i, k) is the byte at data + row[i] + unit[k / 4] + k % 4, int8_t or, when is_unsigned, uint8_t. Where k is no multiple
+ * of 4 the last unit is read whole (B's padding there is zero). Offsets may be negative. */
 struct int_rows { const void *data; const int32_t *row /* m */, *unit /* ceil(k / 4) */; bool is_unsigned; };
 
 /* The other operand before it is packed: element (j, k) is data[j*row + k*col]. One of the strides is 1. */
@@ -68,8 +68,8 @@ struct int_depthwise {
     uint64_t *saturated;
 };
 
-/* Its weight gradient: out[t*ld + c] (+)= scale · sum over i of x(i, t, c) · g(i, c), g(i, c) = g[i*ldg + c] signed; K = m, k
- * ascending; same limits on max|x| · max|g| · m. */
+/* Its weight gradient: out[t*ld + c] (+)= scale · sum over i of x(i, t, c) · g(i, c), g(i, c) = g[i*ldg + c] signed;
+ * K = m, k ascending; same limits on max|x| · max|g| · m. */
 struct int_depthwise_gradient {
     size_t m, taps, channels, ld, ldg;
     struct int_rows x;
@@ -100,9 +100,9 @@ struct int_kernels {
 /* Element (i, k) = data[row[i] + col[k]]: like int_rows, one offset a k. */
 struct float_rows { const float *data; const int32_t *row /* m */, *col /* k */; };
 
-/* out[i*ld + j] = sum over k of A(i, k) · b[k*ldb + j], j < n. The sum is one chain of fused multiply-adds over k ascending from 0,
- * so every ISA gives the same bits; then v = sum + (bias ? bias[j] : 0), out = add ? out + v : v. b may be read up to column
- * round_up(n, 16) - 1 of every row. */
+/* out[i*ld + j] = sum over k of A(i, k) · b[k*ldb + j], j < n. The sum is one chain of fused multiply-adds over k
+ * ascending from 0, so every ISA gives the same bits; then v = sum + (bias ? bias[j] : 0), out = add ? out + v : v. b may
+ * be read up to column round_up(n, 16) - 1 of every row. */
 struct float_product {
     size_t m, n, k, ld, ldb;
     struct float_rows a;
@@ -111,7 +111,8 @@ struct float_product {
     bool add;
 };
 
-/* Depthwise: out[i*ld + c] (+)= sum over the taps, ascending, fused from 0, of x.data[x.row[i] + x.col[t] + c] · w[t*ldw + c]. */
+/* Depthwise: out[i*ld + c] (+)= sum over the taps, ascending, fused from 0, of
+ * x.data[x.row[i] + x.col[t] + c] · w[t*ldw + c]. */
 struct float_depthwise {
     size_t m, taps, channels, ld, ldw;
     struct float_rows x;
@@ -134,23 +135,22 @@ struct float_kernels {
     void (*depthwise_gradient)(const struct float_depthwise_gradient *);
     /* out[j*out_stride + i] = x[i*stride + j] for i < rows, j < cols. */
     void (*transpose)(const float *x, size_t rows, size_t cols, size_t stride, float *out, size_t out_stride);
-    /* For the benchmark, NULL in scalar: as in int_kernels. */
-    double (*peak)(void);
 };
 
 /* ---- batch normalisation and what follows it --------------------------------------------- */
 
-/* Per-channel sums run down the rows in order, one float chain a channel and call; callers add calls up in double. x, g, ...:
- * rows × stride, stride a multiple of 16; all `stride` columns are computed, so coefficients have stride entries, 0 in the
- * padding. Nothing is fused unless it says so. */
+/* Per-channel sums run down the rows in order, one float chain a channel and call; callers add calls up in double.
+ * x, g, ...: rows × stride, stride a multiple of 16; all `stride` columns are computed, so coefficients have stride entries, 0
+ * in the padding. Nothing is fused unless it says so. */
 struct norm_kernels {
     /* sum[c] += sum of (x - shift[c]), square[c] += sum of (x - shift[c])². */
     void (*sums)(const float *x, size_t rows, size_t stride, const float *shift, float *sum, float *square);
-    /* v = x * a[c] + b[c] (+ other); out = act(v); mask: NULL, or bit (c % 16) of word (row * stride + c) / 16 says whether the
-     * activation passes gradients there (v > 0; relu6: 0 < v < 6; none: all set). out may be x. */
+    /* v = x * a[c] + b[c] (+ other); out = act(v); mask: NULL, or bit (c % 16) of word (row * stride + c) / 16 says
+     * whether the activation passes gradients there (v > 0; relu6: 0 < v < 6; none: all set). out may be x. */
     void (*apply)(const float *x, size_t rows, size_t stride, const float *a, const float *b, const float *other,
                   enum activation, float *out, uint16_t *mask);
-    /* g (in place) = 0 where the mask says so; mask NULL: as it is. sum_g[c] += sum of g, sum_gx[c] += sum of g * (x - mean[c]). */
+    /* g (in place) = 0 where the mask says so; mask NULL: as it is. sum_g[c] += sum of g, sum_gx[c] += sum of
+     * g * (x - mean[c]). */
     void (*gradient_sums)(float *g, const uint16_t *mask, const float *x, size_t rows, size_t stride, const float *mean,
                           float *sum_g, float *sum_gx);
     /* dx = g * a[c] + (x - mean[c]) * b[c] + d[c]; dx may be g. */
@@ -191,9 +191,9 @@ struct kernels {
     /* x = code * scale. */
     void (*dequantise)(const void *q, bool is_unsigned, size_t n, float scale, float *x);
 
-    /* The sums behind a learned range: over v = x / scale (float32 division) strictly between lo and hi, grad × (round half to
-     * even(v) - v); grad where v >= hi; grad where v <= lo. Zeroes grad outside. n is a multiple of 16; added up in 16 float
-     * lanes for 1,024 elements at a time, these in double. */
+    /* The sums behind a learned range: over v = x / scale (float32 division) strictly between lo and hi, grad × (round
+     * half to even(v) - v); grad where v >= hi; grad where v <= lo. Zeroes grad outside. n is a multiple of 16; added up
+     * in 16 float lanes for 1,024 elements at a time, these in double. */
     void (*learned_range)(const float *x, float *grad, size_t n, float scale, int lo, int hi,
                           struct learned_range_sums *);
 
@@ -204,8 +204,8 @@ struct kernels {
     void (*hadamard_rows)(float *x, size_t rows, size_t cols, size_t stride, size_t block);
     void (*hadamard_columns)(float *x, size_t rows, size_t cols, size_t stride, size_t block);
 
-    /* The same for 16-bit integers, along rows (cols a multiple of block, and of 32 unless block is smaller); the caller sees
-     * to it that block × max|x| ≤ 32,767, so that nothing overflows. */
+    /* The same for 16-bit integers, along rows (cols a multiple of block, and of 32 unless block is smaller); the caller
+     * sees to it that block × max|x| ≤ 32,767, so that nothing overflows. */
     void (*hadamard_shorts)(int16_t *x, size_t rows, size_t cols, size_t stride, size_t block);
     /* out[i*out_stride + j] = q[i*stride + j]: bytes of either signedness as 16 bits. */
     void (*widen)(const void *q, bool is_unsigned, size_t rows, size_t cols, size_t stride, int16_t *out, size_t out_stride);
@@ -217,10 +217,10 @@ struct kernels {
     void (*quantise_nearest_shorts)(const int16_t *x, size_t n, float scale, int lo, int hi, int8_t *q);
     void (*quantise_stochastic_shorts)(const int16_t *x, size_t n, float scale, int lo, int hi, uint64_t key, uint64_t first,
                                        int8_t *q);
-    /* LUQ (Chmiel et al., ICLR 2023; METHODS 2): codes 0, ±1, ±2, ±4 .. ±2^(levels-1) in units of alpha > 0. With a = |x|/alpha and
-     * u = rounding_draw(key, first + i): a < 1 becomes 1 if u < a, else 0; else n = floor(log2 a),
-     * v = a + (u - 1/2) 2^n, code = max(2^n, 2^floor(log2(4v/3))), at most 2^(levels-1). All in float32, a by division. levels ≤ 7.
-     * NaN becomes 0. */
+    /* LUQ (Chmiel et al., ICLR 2023; METHODS 2): codes 0, ±1, ±2, ±4 .. ±2^(levels-1) in units of alpha > 0. With
+     * a = |x|/alpha and u = rounding_draw(key, first + i): a < 1 becomes 1 if u < a, else 0; else n = floor(log2 a),
+     * v = a + (u - 1/2) 2^n, code = max(2^n, 2^floor(log2(4v/3))), at most 2^(levels-1). All in float32, a by division.
+     * levels ≤ 7. NaN becomes 0. */
     void (*quantise_logarithmic)(const float *x, size_t n, float alpha, int levels, uint64_t key, uint64_t first, int8_t *q);
 };
 
@@ -245,8 +245,7 @@ static inline float rounding_draw(uint64_t key, uint64_t element)
 }
 
 /* The kernels in use: the best that the CPU has, at most what BITSWEEP_ISA (scalar, avx2, avx512vnni) names;
- * an unknown name
- * ends the program with exit code 2. */
+ * an unknown name ends the program with exit code 2. */
 const struct kernels *kernels(void);
 /* All that this machine can run, for tests: index 0 is scalar; NULL past the end. */
 const struct kernels *kernels_at(size_t index);

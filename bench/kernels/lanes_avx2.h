@@ -49,12 +49,6 @@ INLINE reals reals_exact_multiply_add(reals a, reals b, reals c)
     return _mm256_add_ps(_mm256_mul_ps(a, b), c);
 }
 INLINE reals reals_fused_multiply_add(reals a, reals b, reals c) { return _mm256_fmadd_ps(a, b, c); }
-/* As in_place. */
-INLINE reals reals_in_place(reals v)
-{
-    __asm__("" : "+x"(v));
-    return v;
-}
 INLINE reals reals_divide(reals a, reals b) { return _mm256_div_ps(a, b); }
 INLINE reals reals_clamp(reals v, reals lo, reals hi) { return _mm256_min_ps(_mm256_max_ps(v, lo), hi); }
 /* v where the bound is NaN, too. */

@@ -40,12 +40,6 @@ INLINE reals reals_multiply(reals a, reals b) { return _mm512_mul_ps(a, b); }
 /* a * b + c where both results are exact, so that fusing them changes nothing. */
 INLINE reals reals_exact_multiply_add(reals a, reals b, reals c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE reals reals_fused_multiply_add(reals a, reals b, reals c) { return _mm512_fmadd_ps(a, b, c); }
-/* As in_place. */
-INLINE reals reals_in_place(reals v)
-{
-    __asm__("" : "+v"(v));
-    return v;
-}
 INLINE reals reals_divide(reals a, reals b) { return _mm512_div_ps(a, b); }
 INLINE reals reals_clamp(reals v, reals lo, reals hi) { return _mm512_min_ps(_mm512_max_ps(v, lo), hi); }
 /* v where the bound is NaN, too. */

@@ -10,7 +10,7 @@ static size_t round_up(size_t size, size_t unit) { return (size + unit - 1) / un
 static size_t addressable(size_t size)
 {
     if (size > INT32_MAX)
-        die("a layer's sample of %zu elements is too large for 32-bit offsets", size);
+        die("a layer's matrix of %zu elements is too large for 32-bit offsets", size);
     return size;
 }
 

@@ -46,6 +46,22 @@ static struct geometry window_of(const struct node_spec *spec, struct shape in, 
 
 static bool same_shape(struct shape a, struct shape b) { return a.h == b.h && a.w == b.w && a.c == b.c; }
 
+/* What would read memory that is not there, or compute something else than the table says. */
+static void check_spec(const struct node *nodes, int index)
+{
+    const struct node_spec *spec = &nodes[index].spec;
+    if (spec->input < NODE_INPUT || spec->input >= index || spec->add >= index || spec->add == NODE_PREVIOUS)
+        die("node %s takes a node that does not come before it", spec->name);
+    if (spec->add != NODE_NONE && spec->kind != NODE_NORM && spec->kind != NODE_ACTIVATE)
+        die("node %s adds a node, which only normalisations and activations do", spec->name);
+    if (spec->kernel == 0 && spec->kind != NODE_MEAN_POOL)
+        die("node %s has no kernel", spec->name);
+    size_t channels = nodes[spec->input].out.c, outputs = spec->outputs ? spec->outputs : channels;
+    bool mixes = spec->kind <= NODE_CONV, widens = spec->kind == NODE_SHORTCUT && outputs > channels;
+    if (mixes ? spec->outputs == 0 : outputs != channels && !widens)
+        die("node %s cannot make %zu channels of %zu", spec->name, spec->outputs, channels);
+}
+
 /* Normalisation and activation see single values; shortcuts and dense layers single positions. */
 static void complete_window(struct node_spec *spec)
 {
@@ -62,8 +78,7 @@ static void lay_out_node(struct node *nodes, int index, bool line, int *layers)
     complete_window(spec);
     if (spec->input == NODE_PREVIOUS)
         spec->input = index - 1;
-    if (spec->input < NODE_INPUT || spec->input >= index || spec->add >= index)
-        die("node %s takes a later node", spec->name);
+    check_spec(nodes, index);
     struct node *in = &nodes[spec->input];
     node->ops = kinds[spec->kind];
     node->in = in->out;
@@ -111,6 +126,29 @@ void describe_tensor(struct tensor *tensor, const struct settings *settings, con
         tensor->hi = (int)setting_int(settings, "max_bits");
     }
     snprintf(tensor->name, sizeof tensor->name, "%s.%s", node->spec.name, kind == TENSOR_WEIGHT ? "weight" : "input");
+}
+
+/* Half of what 32-bit offsets reach: samples get borders, and are padded. */
+#define MOST_ELEMENTS (INT32_MAX / 2)
+
+/* Rows that one table of offsets spans: a sample's positions, or a batch that an integer mode takes as one matrix. */
+static size_t addressed_rows(const struct settings *settings, const struct node *node)
+{
+    const struct mode_ops *mode = setting_plug(settings, "mode");
+    bool together = node->spec.kind == NODE_DENSE && mode->integer;
+    return together ? (size_t)setting_int(settings, "batch") : positions(node->out);
+}
+
+bool net_addressable(const struct settings *settings, const struct dataset *described)
+{
+    struct node nodes[MAX_NODES + 1];
+    size_t count = lay_out_graph(setting_plug(settings, "model"), settings, described, nodes + 1);
+    bool fits = sample_size(nodes[0].out) <= MOST_ELEMENTS;
+    for (const struct node *node = nodes + 1; fits && node < nodes + 1 + count; node++) {
+        size_t k = is_layer(node) ? kernel_inputs(&node->window) : 0, n = node->out.c;
+        fits = addressed_rows(settings, node) * row_stride(k > n ? k : n) <= MOST_ELEMENTS;
+    }
+    return fits;
 }
 
 int net_tensors(const struct settings *settings, const struct dataset *described, struct tensor *out)

@@ -95,6 +95,10 @@ void net_keep(struct net *, struct kept *);
 /* The quantised layers' tensors (2 a layer) of the model for this data set, without building it; returns their number. */
 int net_tensors(const struct settings *, const struct dataset *described, struct tensor *out /* 2 × MAX_LAYERS */);
 
+/* False if one sample is too large for the 32-bit offsets of a layer, or a batch for those of an integer mode's dense layer.
+ * The model takes the data set. */
+bool net_addressable(const struct settings *, const struct dataset *described);
+
 /* Logits (samples × row_stride(classes)) for the samples in net->input. */
 const float *net_forward(struct net *, size_t samples, long step, enum pass);
 

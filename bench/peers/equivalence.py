@@ -17,12 +17,16 @@ import os
 import statistics
 import sys
 
-import h5py
-import numpy
-import torch
-from torch import nn
+try:
+    import h5py
+    import numpy
+    import torch
+    from torch import nn
 
-from networks import decaying_groups, load_weights, networks
+    from networks import decaying_groups, load_weights, networks
+except ImportError as missing:
+    sys.exit(f"equivalence.py: {sys.executable}: {missing}; apt-get install python3-torch python3-h5py installs what "
+             "/usr/bin/python3 needs")
 
 PLACES = ("datasets/data", "/usr/share/datasets")
 PIXELS = 3 * 32 * 32
@@ -47,6 +51,12 @@ def text_of(value):
 class Run:
     def __init__(self, path):
         self.path = path
+        try:
+            self.read(path)
+        except KeyError as missing:
+            raise Unfit(f"{path} is no finished run file: {missing.args[0]}") from missing
+
+    def read(self, path):
         with h5py.File(path, "r") as file:
             self.settings = {key: text_of(item[()]) for key, item in file["settings"].items()}
             self.check(file)
@@ -84,7 +94,7 @@ def run_files(paths):
         for name in sorted(glob.glob(f"{path}/**/*.h5", recursive=True)):
             try:
                 found.append(Run(name))
-            except (Unfit, KeyError):
+            except Unfit:
                 continue
         if not found:
             raise Unfit(f"{path}: no run there can be repeated; needed are finished runs with mode fp, allocator none and "
@@ -215,7 +225,7 @@ def main():
     except (Unfit, OSError) as problem:
         sys.exit(f"equivalence.py: {problem}")
     except KeyError as missing:
-        sys.exit(f"equivalence.py: the run file lacks {missing}")
+        sys.exit(f"equivalence.py: the recorded weights lack {missing}")
     json.dump({"pytorch": torch.__version__, "runs": results, "over_seeds": over_seeds(runs, results)}, sys.stdout, indent=1)
     print()
 

@@ -11,10 +11,13 @@ import statistics
 import sys
 import time
 
-import torch
-from torch import nn
+try:
+    import torch
+    from torch import nn
 
-from networks import decaying_groups, networks
+    from networks import decaying_groups, networks
+except ImportError as missing:
+    sys.exit(f"pytorch_steps.py: {sys.executable}: {missing}; apt-get install python3-torch installs it for /usr/bin/python3")
 
 BATCH, CLASSES = 128, 10
 LAYOUTS = {"default": torch.contiguous_format, "channels_last": torch.channels_last}

@@ -12,7 +12,7 @@ void write_name(char *name, const char *format, ...)
         die("the name of a node is too long: %s...", name);
 }
 
-static struct node_spec *append(struct table *table, struct node_spec node)
+struct node_spec *add_node(struct table *table, struct node_spec node)
 {
     if (table->count == MAX_NODES)
         die("a model with more than %d nodes", MAX_NODES);
@@ -24,7 +24,7 @@ static int last(const struct table *table) { return (int)table->count - 1; }
 
 int add_pool(struct table *table, enum node_kind kind, size_t kernel, size_t stride, size_t pad, const char *name)
 {
-    struct node_spec *node = append(table, (struct node_spec){
+    struct node_spec *node = add_node(table, (struct node_spec){
         .kind = kind, .input = NODE_PREVIOUS, .add = NODE_NONE, .kernel = kernel, .stride = stride, .pad = pad});
     write_name(node->name, "%s", name);
     return last(table);
@@ -32,7 +32,7 @@ int add_pool(struct table *table, enum node_kind kind, size_t kernel, size_t str
 
 int add_dense(struct table *table, const char *name, size_t outputs, enum activation activation, enum weight_init init)
 {
-    struct node_spec *node = append(table, (struct node_spec){
+    struct node_spec *node = add_node(table, (struct node_spec){
         .kind = NODE_DENSE, .input = NODE_PREVIOUS, .add = NODE_NONE, .outputs = outputs, .bias = true,
         .activation = activation, .init = init});
     write_name(node->name, "%s", name);
@@ -42,11 +42,11 @@ int add_dense(struct table *table, const char *name, size_t outputs, enum activa
 int add_convolution(struct table *table, const struct convolution *c, enum weight_init init, const char *prefix,
                     const char *suffix)
 {
-    struct node_spec *node = append(table, (struct node_spec){
+    struct node_spec *node = add_node(table, (struct node_spec){
         .kind = c->kind, .input = c->input, .add = NODE_NONE, .outputs = c->outputs, .kernel = c->kernel,
         .stride = c->stride, .pad = c->kernel / 2, .init = init});
     write_name(node->name, "%sconv%s", prefix, suffix);
-    node = append(table, (struct node_spec){
+    node = add_node(table, (struct node_spec){
         .kind = NODE_NORM, .input = NODE_PREVIOUS, .add = c->add, .activation = c->activation});
     write_name(node->name, "%snorm%s", prefix, suffix);
     return last(table);
@@ -60,7 +60,7 @@ static int add_shortcut(struct table *table, const struct residual *r, const cha
     const struct convolution projection = {NODE_CONV, r->outputs, 1, r->stride, ACTIVATION_NONE, input, NODE_NONE};
     if (r->projects)
         return add_convolution(table, &projection, INIT_HE_OUT, prefix, "_shortcut");
-    struct node_spec *node = append(table, (struct node_spec){
+    struct node_spec *node = add_node(table, (struct node_spec){
         .kind = NODE_SHORTCUT, .input = input, .add = NODE_NONE, .outputs = r->outputs, .stride = r->stride});
     write_name(node->name, "%sshortcut", prefix);
     return last(table);

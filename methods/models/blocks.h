@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * What the convolutional models' tables are written with: each call appends nodes and returns the index of the last one. */
+ * What models' tables are written with: calls append nodes and return the index of the last one. */
 #ifndef BITSWEEP_BLOCKS_H
 #define BITSWEEP_BLOCKS_H
 #include "../../bench/bitsweep.h"
@@ -10,6 +10,8 @@ struct table { struct node_spec *nodes; size_t count; };
 #define NAME_SIZE sizeof ((struct node_spec *)0)->name
 void write_name(char *name /* NAME_SIZE */, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Any node, not yet named. */
+struct node_spec *add_node(struct table *, struct node_spec);
 /* Takes the previous node. A mean over all positions has kernel 0. */
 int add_pool(struct table *, enum node_kind, size_t kernel, size_t stride, size_t pad, const char *name);
 /* The classifier, or a layer before it: takes the previous node, with a bias. */

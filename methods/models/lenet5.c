@@ -16,10 +16,9 @@ static const char *check(const struct settings *settings, const struct dataset *
 
 static void add_stage(struct table *table, const char *name, const char *pool, size_t outputs, size_t pad)
 {
-    struct node_spec *node = &table->nodes[table->count++];
-    *node = (struct node_spec){
+    struct node_spec *node = add_node(table, (struct node_spec){
         .kind = NODE_CONV, .input = NODE_PREVIOUS, .add = NODE_NONE, .outputs = outputs, .kernel = 5, .stride = 1,
-        .pad = pad, .bias = true, .activation = ACTIVATION_RELU, .init = INIT_HE};
+        .pad = pad, .bias = true, .activation = ACTIVATION_RELU, .init = INIT_HE});
     write_name(node->name, "%s", name);
     add_pool(table, NODE_MAX_POOL, 2, 2, 0, pool);
 }

@@ -43,12 +43,18 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 /* ---- memory ---- */
 
+/* The panel of W for a residue, among the others in their memory. */
+static void *take_panel(struct scratch *panels, size_t in_c, const struct residue *residue)
+{
+    return take(panels, kernels()->ints->panel_size(in_c, residue->g.k));
+}
+
 static size_t panels_size(const struct integer_layer *layer, size_t in_c)
 {
-    size_t size = 0;
+    struct scratch measure = {0};
     for (size_t i = 0; i < layer->gradient_tables->residue_count; i++)
-        size += kernels()->ints->panel_size(in_c, layer->gradient_tables->residues[i].g.k);
-    return size;
+        take_panel(&measure, in_c, &layer->gradient_tables->residues[i]);
+    return measure.used;
 }
 
 static void lay_out_transforms(const struct product *p, const struct axis *outputs, const struct axis *positions,
@@ -199,18 +205,19 @@ static void prepare_weights(struct backward *b)
         double bits = operand_bits(layer, p->w_range);
         float scale = requantise_weights(&layer->transform, &b->outputs, layer->signs, w, !layer->w.is_signed, p->k,
                                          layer->w.stride, bits, space.weight_values, space.requantised);
-        b->weight_scale *= scale / transform_factor(&b->outputs, &layer->transform);
+        b->weight_scale *= scale / (float)b->outputs.block;
         b->largest_weight = (int)code_limit(bits, true);
         w = space.requantised;
     }
     gradient_weight_bytes(tables, w, space.weights);
     b->weights = space.weights;
     struct accumulator acc = gradient_accumulator(b, INPUT_GRADIENT, p->w_range, requantised);
+    struct scratch panels = {.base = space.panels};
     for (size_t i = 0; !p->shape->depthwise && i < tables->residue_count; i++) {
         const struct residue *residue = &tables->residues[i];
         struct int_matrix matrix = {space.weights + residue->weights, 1, row_stride(p->shape->in_c), is_unsigned};
-        layer->gradient_panels[i] = pack_panel(space.panels, p->shape->in_c, residue->g.k, matrix, false, acc);
-        space.panels += kernels()->ints->panel_size(p->shape->in_c, residue->g.k);
+        layer->gradient_panels[i] = pack_panel(take_panel(&panels, p->shape->in_c, residue), p->shape->in_c, residue->g.k,
+                                               matrix, false, acc);
     }
 }
 
@@ -347,7 +354,7 @@ static void transformed_weight_gradient(const struct backward *b, const struct s
                                 share->sample * size};
     int largest = (int)code_limit(rounding.bits, true);
     struct int_rows rows = {space->x_codes, layer->unfolded_row, layer->unfolded_unit, false};
-    share->scale *= layer->x.scale / transform_factor(&b->positions, &layer->transform);
+    share->scale *= layer->x.scale / (float)b->positions.block;
     if (depthwise) {
         share->scale *= requantise_taps(b, space, codes, signs, &rounding);
         add_depthwise(b, space, rows, b->positions.padded, largest, share);

@@ -57,8 +57,7 @@ static void forward_sample(const struct product *p, const struct space *space, s
         .w_is_unsigned = !layer->w.is_signed, .acc = layer->forward_panel.acc, .out = y, .scale = scale,
     };
     multiply_depthwise(counts, FORWARD, &product);
-    for (size_t i = 0; p->bias && i < forward->rows * p->n; i++)
-        y[i / p->n * ld + i % p->n] += p->bias[i % p->n];
+    add_bias(p, y);
 }
 
 size_t convolution_forward_scratch(const struct product *p)

@@ -116,7 +116,7 @@ static void transformed_input_gradient(struct product *p, const struct space *sp
     struct axis axis = outputs_axis(p, layer);
     double bits = operand_bits(layer, p->w_range);
     size_t stride = row_stride(axis.padded);
-    float scale = layer->w.scale / transform_factor(&axis, options);
+    float scale = layer->w.scale / (float)axis.block;
     scale *= requantise_weights(options, &axis, layer->signs, layer->w.data, !layer->w.is_signed, p->k, layer->w.stride,
                                 bits, space->values, space->operand);
     transform_rows(options, &axis, layer->signs, p->g, p->samples, space->values);
@@ -170,7 +170,7 @@ static void transformed_weight_gradient(struct product *p, const struct space *s
     const float *signs = options->signs ? layer->signs + outputs_axis(p, layer).padded : NULL;
     struct rounding rounding = {operand_bits(layer, p->x_range), layer->gradient.stochastic, rounding_key(p, ROUND_INPUT),
                                 0};
-    float scale = layer->x.scale / transform_factor(&axis, options);
+    float scale = layer->x.scale / (float)axis.block;
 
     kernels()->ints->transpose(layer->x.data, p->samples, p->k, layer->x.stride, space->x_transposed, stride);
     struct input_rows x = {NULL, space->x_transposed, p->k, stride, layer->x.largest, !layer->x.is_signed};

@@ -3,7 +3,6 @@
  * (quantisation-aware training); the backward products use the same values. METHODS 2.
  * Dense layers are whole batches in OpenBLAS; convolutions go sample by sample through the project's own kernels. */
 #include "operands.h"
-#include "../../bench/nn/geometry.h"
 #include "../../bench/parallel.h"
 #include <cblas.h>
 #include <string.h>
@@ -153,13 +152,6 @@ static const float *bordered_input(const struct chunk *chunk, size_t sample)
         return border_values(&chunk->c->x_border, (const uint8_t *)codes->data + start, codes->is_unsigned, codes->scale,
                              chunk->x);
     return border_floats(&chunk->c->x_border, p->x + start, chunk->x);
-}
-
-static void add_bias(const struct product *p, float *y)
-{
-    for (size_t i = 0; p->bias && i < out_positions(p->shape); i++)
-        for (size_t j = 0; j < p->n; j++)
-            y[i * row_stride(p->n) + j] += p->bias[j];
 }
 
 static void forward_chunk(void *context, size_t index, size_t thread)

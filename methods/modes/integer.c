@@ -141,7 +141,7 @@ void prepare_forward_weights(const struct product *p)
     if (layer->tables)
         w = forward_weight_bytes(layer->tables, w, layer->forward_weights);
     if (p->shape->depthwise)
-        panel->acc = acc;
+        *panel = (struct int_panel){.acc = acc, .a_is_unsigned = !layer->x.is_signed};
     else
         *panel = pack_panel(panel->memory, p->n, p->k, (struct int_matrix){w, layer->w.stride, 1, !layer->w.is_signed},
                             !layer->x.is_signed, acc);

@@ -21,8 +21,8 @@ struct integer_layer {
     bool transforms;
     struct transform_options transform;
     struct codes x, w;              /* forward operands, kept for the way back */
-    struct int_panel
-        forward_panel; /* W packed for the forward product; remade when it was for other accumulators or inputs */
+    struct int_panel forward_panel; /* W packed for the forward product (depthwise: without memory); remade when it was for
+                                     * other accumulators or inputs */
     void *forward_weights;          /* W's codes in the order of the forward product, where that is not their own */
     float *signs;                   /* ±1 for the outputs' axis (padded), then for the positions' axis */
 

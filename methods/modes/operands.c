@@ -112,6 +112,13 @@ void multiply_depthwise_gradient(struct product_counts *counts, struct int_depth
         count_sums(counts, WEIGHT_GRADIENT, &p->acc, p->taps * p->channels, p->m, saturated);
 }
 
+void add_bias(const struct product *p, float *y)
+{
+    for (size_t i = 0; p->bias && i < out_positions(p->shape); i++)
+        for (size_t j = 0; j < p->n; j++)
+            y[i * row_stride(p->n) + j] += p->bias[j];
+}
+
 void mark_codes(bool used[256], const void *codes, size_t rows, size_t cols, size_t stride)
 {
     for (size_t i = 0; i < rows; i++)

@@ -35,6 +35,9 @@ void multiply_depthwise(struct product_counts *counts, enum which_product, struc
 void multiply_depthwise_gradient(struct product_counts *counts, struct int_depthwise_gradient *, int largest_x,
                                  int largest_g);
 
+/* Adds the bias, if there is one, to one sample's outputs. */
+void add_bias(const struct product *, float *y);
+
 /* Marks the codes of a rows × cols matrix (rows `stride` apart) as used. */
 void mark_codes(bool used[256], const void *codes, size_t rows, size_t cols, size_t stride);
 /* Adds what one chunk of samples has counted. */

@@ -19,13 +19,6 @@ struct axis choose_axis(size_t length, const struct transform_options *options)
     return axis;
 }
 
-/* The authors divide by the block of the unpadded, uncapped axis where they do not transform. */
-float transform_factor(const struct axis *axis, const struct transform_options *options)
-{
-    struct axis whole = choose_axis(axis->length, &(struct transform_options){0});
-    return (float)(options->identity ? whole.block : axis->block);
-}
-
 size_t transformed_stride(const struct axis *axis) { return (axis->padded + 31) / 32 * 32; }
 
 bool fits_shorts(const struct axis *axis, int largest) { return axis->block * (size_t)largest <= INT16_MAX; }

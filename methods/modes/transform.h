@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Operands in the Hadamard domain (HDQT, METHODS 2): the axis that a product contracts over is cut into blocks of a power of
- * two p, and H·H = p·I. What shares an axis is a group: one sample's output positions in a convolution, the whole batch in a
- * dense layer. */
+ * Operands in the Hadamard domain (HDQT, METHODS 2): the axis that a product contracts over is cut into blocks of a power
+ * of two p, and H·H = p·I, so that a product of two transformed operands is p times too large. What shares an axis is a
+ * group: one sample's output positions in a convolution, the whole batch in a dense layer. */
 #ifndef BITSWEEP_TRANSFORM_H
 #define BITSWEEP_TRANSFORM_H
 #include "gradient.h"
@@ -18,8 +18,6 @@ struct transform_options {
 /* The largest power of two that divides `length` and is at most the cap; with padding the cap itself (without a cap the
  * smallest power of two that holds the axis). */
 struct axis choose_axis(size_t length, const struct transform_options *);
-/* By which a product of two transformed operands is too large. */
-float transform_factor(const struct axis *, const struct transform_options *);
 
 /* Elements between rows of X transformed, and whether 16 bits hold it for codes up to `largest`. */
 size_t transformed_stride(const struct axis *);

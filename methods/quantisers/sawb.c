@@ -6,14 +6,13 @@
 #include "../../bench/params.h"
 #include <math.h>
 
-/* Widths without a published pair take the neighbours' mean: 6 and 7 bits are our interpolation. */
+/* 6 and 7 bits have no published pair: ours lie on the line from 5 to 8. */
 static const struct { float c1, c2; } coefficients[9] = {
     [2] = {3.12f, 2.064f}, [3] = {7.509f, 6.892f}, [4] = {12.1f, 12.2f}, [5] = {17.74f, 18.64f},
     [6] = {22.413f, 24.107f}, [7] = {27.087f, 29.573f}, [8] = {31.76f, 35.04f},
 };
 
-/* Sum of |x| of a multiple of 16 values, added up as sum_of_squares does: in lanes that the compiler can keep in a register.
- */
+/* Sum of |x| of a multiple of 16 values, added up as sum_of_squares does: in lanes that compilers keep in a register. */
 static double sum_of_magnitudes(const float *x, size_t count)
 {
     double sum = 0;
