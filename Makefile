@@ -36,6 +36,9 @@ LIBS       = $(SANFLAGS) $(LDFLAGS) $(PKG_LIBS) -lglpk -lm -lpthread -ldl
 $(BUILD)/obj/bench/%avx2.o:       ISA = -mavx2 -mfma
 $(BUILD)/obj/bench/%avx512vnni.o: ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mprefer-vector-width=512
 
+UNFIT_PLUGINS := nothing version layout kind dataset taken incomplete name fallback
+TEST_PLUGINS  := $(patsubst %,$(BUILD)/tests/%.so,template over_budget $(UNFIT_PLUGINS:%=unfit-%))
+
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 TEST_OBJECTS := $(TESTS:%.c=$(BUILD)/obj/%.o)
 
@@ -50,14 +53,29 @@ deps:
 test-deps:
 	@sh bench/install-packages.sh $(PACKAGES) $(TEST_PACKAGES)
 
+# -rdynamic: plugins in shared objects call the program's functions.
 $(BUILD)/bitsweep: $(OBJECTS) $(MAIN:%.c=$(BUILD)/obj/%.o)
 	@echo "LD $@"
-	@$(CC) -o $@ $^ $(LIBS)
+	@$(CC) -rdynamic -o $@ $^ $(LIBS)
 
-$(BUILD)/tests/run: $(OBJECTS) $(TEST_OBJECTS)
+$(BUILD)/tests/run: $(OBJECTS) $(TEST_OBJECTS) | $(TEST_PLUGINS)
 	@mkdir -p $(@D)
 	@echo "LD $@"
-	@$(CC) -o $@ $^ $(LIBS) $(shell pkg-config --libs criterion)
+	@$(CC) -rdynamic -o $@ $^ $(LIBS) $(shell pkg-config --libs criterion)
+
+# Shared objects for the tests: the template as a user would copy it, an allocator that breaks its promise, and unfit files.
+PLUGIN = $(CC) $(CFLAGS_ALL) -DBITSWEEP_PLUGIN -fPIC -shared -Imethods/allocators
+PLUGIN_HEADERS := $(wildcard bench/*.h methods/allocators/*.h)
+$(BUILD)/tests/template.so: methods/allocators/template.c $(PLUGIN_HEADERS)
+	@mkdir -p $(@D)
+	@sed 's/template/my_allocator/g' $< >$(@D)/my_allocator.c
+	@$(PLUGIN) -o $@ $(@D)/my_allocator.c
+$(BUILD)/tests/over_budget.so: tests/plugins/over_budget.c $(PLUGIN_HEADERS)
+	@mkdir -p $(@D)
+	@$(PLUGIN) -o $@ $<
+$(BUILD)/tests/unfit-%.so: tests/plugins/unfit.c $(PLUGIN_HEADERS)
+	@mkdir -p $(@D)
+	@$(PLUGIN) -DUNFIT=$* $(if $(filter nothing,$*),-DUNFIT_HIDDEN) -o $@ $<
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -99,15 +117,19 @@ bench-peers: deps
 
 # Needs a built program; DESTDIR for packagers.
 SHARE := $(DESTDIR)$(PREFIX)/share
+# What plugins in shared objects are compiled against.
+INCLUDE := $(DESTDIR)$(PREFIX)/include/bitsweep
 install: program
 	install -D -m 755 $(BUILD)/bitsweep $(DESTDIR)$(PREFIX)/bin/bitsweep
 	install -D -m 644 -t $(SHARE)/bitsweep/sweeps bench/sweeps/*.yaml
+	install -D -m 644 -t $(INCLUDE)/bench bench/bitsweep.h bench/params.h bench/probe.h
+	install -D -m 644 -t $(INCLUDE)/methods/allocators methods/allocators/*.h methods/allocators/template.c
 	install -D -m 644 -t $(SHARE)/doc/bitsweep README.md LICENSE CITATION.cff docs/*.md
 	install -D -m 644 -t $(SHARE)/man/man1 docs/man/*.1
 	install -D -m 644 docs/completion.bash $(SHARE)/bash-completion/completions/bitsweep
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/bitsweep $(SHARE)/man/man1/bitsweep*.1 $(SHARE)/bash-completion/completions/bitsweep
-	rm -rf $(SHARE)/bitsweep $(SHARE)/doc/bitsweep
+	rm -rf $(SHARE)/bitsweep $(SHARE)/doc/bitsweep $(INCLUDE)
 
 dist:
 	git archive --format=tar.gz --prefix=bitsweep-$(VERSION)/ -o bitsweep-$(VERSION).tar.gz HEAD

@@ -21,7 +21,9 @@ static double share_of_time(const struct bench_network *network)
     bench_net_begin(b, network, choices, sizeof choices / sizeof *choices, 4);
     struct allocator allocator;
     long steps = INTERVALS * setting_int(&b->settings, "tau");
-    allocator_begin(&allocator, &b->net, &b->settings, steps, &b->arena);
+    struct error error;
+    if (!allocator_begin(&allocator, &b->net, &b->settings, NULL, steps, NULL, &b->arena, &error))
+        die("%s", error.text);
     double start = now_seconds();
     for (long step = 0; step < steps; step++) {
         size_t correct = 0;

@@ -43,8 +43,8 @@ void bench_net_begin(struct bench_net *b, const struct bench_network *network, c
     net_use_pool(&b->net, (struct pool){arena_alloc(&b->arena, size), size});
     net_initialise(&b->net);
     draw_input(&b->net);
-    float widths[2 * MAX_LAYERS];
-    for (size_t i = 0; i < 2 * b->net.count; i++)
+    float widths[MAX_TENSORS];
+    for (size_t i = 0; i < b->net.tensor_count; i++)
         widths[i] = bits;
     net_set_bits(&b->net, widths);
     for (size_t i = 0; i < BENCH_BATCH; i++)

@@ -41,7 +41,8 @@ enum param_type {
     PARAM_BOOL,   /* true, false */
     PARAM_CHOICE, /* one of choices */
     PARAM_DIMS,   /* up to MAX_DIMS whole numbers in [min, max] joined by '-': 512-256; or one of choices */
-    PARAM_PLUG    /* the name of a plugin of `kind`, whose own params are then read too */
+    PARAM_PLUG,   /* the name of a plugin of `kind`, whose own params are then read too */
+    PARAM_TEXT    /* whatever `parse` takes */
 };
 
 enum plug_kind {
@@ -61,6 +62,10 @@ struct param {
     const char *source;         /* "pub" published, "rec" reconstructed, "ours" our own choice, "" */
     const char *help;           /* one sentence */
     bool (*used)(const struct settings *); /* NULL: always; else: does this run read the key? */
+    const char *form;           /* PARAM_TEXT only: what is valid, as a phrase */
+    /* PARAM_TEXT only. Fills the canonical text (free it), or false with what is wrong and what would be valid. */
+    bool (*parse)(const char *text, char **canonical, struct error *);
+    bool pairs;                 /* PARAM_TEXT only: the text is NAME=VALUE,..., so a sweep file may hold a mapping instead */
 };
 
 /* The first member of every entry of every plugin table. */
@@ -68,6 +73,7 @@ struct plug {
     const char *name, *help;
     int version;                        /* raised when results change; part of a run's identity */
     const struct param *const *params;  /* NULL-terminated, or NULL */
+    const char *alias;                  /* another name that sweep files may use; NULL: none */
 };
 
 /* One row of the plugin tables; NULL past the end. */
@@ -149,26 +155,64 @@ bool budget_check(const struct settings *, const struct dataset *described, stru
 
 /* ---- costs, allocation --------------------------------------------------------------- */
 
-enum tensor_kind { TENSOR_WEIGHT, TENSOR_ACTIVATION, TENSOR_GRADIENT };
+enum tensor_kind { TENSOR_WEIGHT, TENSOR_ACTIVATION, TENSOR_GRADIENT, TENSOR_KINDS };
+extern const char *const tensor_kind_names[TENSOR_KINDS]; /* "weight", ... */
 
-/* One allocatable tensor, in network order: layer 0's weight, layer 0's input, layer 1's ... */
-struct tensor {
-    char name[64];        /* "fc1.weight", "fc1.input" */
-    enum tensor_kind kind;
-    int layer;            /* index of the quantised layer */
-    size_t elements;      /* of an activation: per sample */
-    double macs;          /* multiply-accumulates of the layer per sample */
-    int lo, hi;           /* widths allowed, 2 .. 8 */
+/* What a layer does to one sample, channels last. A dense layer is a 1 × 1 kernel on one position. 1-D data has height 1.
+ * Output (y, x, n) sums input (y*stride + ky - pad_h, x*stride + kx - pad_w, c) times w[n][(ky*kernel_w + kx) * in_c + c]
+ * (depthwise: c = n only, w[n][ky*kernel_w + kx]); outside the input there are zeros. */
+struct geometry {
+    size_t in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad_h, pad_w;
+    bool depthwise;       /* in_c == out_c, one filter a channel */
 };
+
+/* One allocatable tensor, in network order: layer 0's weight, layer 0's input, layer 1's ...; then, where their widths are
+ * allocated, the layers' output gradients. */
+#define MOST_WIDTH 32
+struct tensor {
+    char name[64];        /* "fc1.weight", "fc1.input", "fc1.gradient" */
+    enum tensor_kind kind;
+    int layer;            /* index of the quantised layer; a layer has at most one tensor of each kind */
+    size_t elements;      /* of an activation or gradient: per sample */
+    double macs;          /* multiply-accumulates of the layer per sample */
+    uint64_t choices;     /* bit b: width b is allowed, 1 .. MOST_WIDTH */
+    int group;            /* tensors of one group have equal widths; 0: in none */
+    bool counted;         /* in the means over tensors (costs mean_bits...); pinned tensors are not */
+    struct geometry shape; /* of its layer; all zero where unknown */
+    int source;           /* of a network's input tensor: index of the node that its layer reads */
+};
+static inline bool tensor_allows(const struct tensor *t, int bits) { return bits > 0 && bits <= MOST_WIDTH && t->choices >> bits & 1; }
+int tensor_least(const struct tensor *);   /* smallest and largest width allowed */
+int tensor_most(const struct tensor *);
+
+/* The tensors of one layer and their widths. */
+struct layer_widths {
+    const struct tensor *weight, *input, *gradient; /* NULL: not among the tensors */
+    double w, a, g;                                 /* 32: float32, also where there is no tensor */
+};
+
+/* Over all tensors that are counted, by kind: what means are divided by. */
+struct cost_totals { double tensors[TENSOR_KINDS], elements[TENSOR_KINDS]; };
 
 struct cost_ops {
-    struct plug plug;
+    struct plug plug;                /* params: what open reads */
     const char *unit;
-    /* The cost of giving the tensors these widths; pure. Width 0 = float32. */
-    double (*price)(const struct tensor *tensors, int count, const float *bits /* count */);
-    /* Separable costs only (else NULL): the share of one tensor at one width; price is their sum. */
-    double (*share)(const struct tensor *tensors, int count, int index, float bits);
+    bool largest;                    /* the largest layer's share is the price; else the sum over layers */
+    bool joint;                      /* a layer's share is not the sum of the shares of its tensors alone */
+    /* Reads tables, or measures the constant part. settings and described are NULL outside a run: then the defaults, or a
+     * failure that says what is missing. NULL: context is NULL. */
+    bool (*open)(const struct settings *, const struct dataset *described, void **context, struct error *);
+    void (*close)(void *context);
+    /* A layer's share. Pure; widths may be fractional; rises with each width unless it is a measured table. */
+    double (*layer)(const void *context, const struct cost_totals *, const struct layer_widths *);
+    double (*constant)(const void *context); /* what no width changes; NULL: 0 */
 };
+
+/* The cost of giving the tensors these widths (0 = float32). methods/costs/price.c */
+double cost_price(const struct cost_ops *, const void *context, const struct tensor *tensors, int count, const float *bits);
+
+/* One constraint of an allocation: price <= limit. */
+struct budget { const struct cost_ops *cost; const void *context; double limit; };
 
 /* Minimise sum of omega subject to the sums of cost rows staying at or below the budgets;
  * every tensor picks one width of lo .. lo+widths-1. Omega INFINITY: that width is not allowed. */
@@ -183,14 +227,19 @@ struct solver_info {
     double objective, bound; /* bound: proven lower bound of the optimum, -INFINITY if none */
     bool optimal;            /* proven */
     double seconds;
+    const char *solver;      /* who solved */
 };
 
+struct problem; /* methods/allocators/problem.h: tensors, budgets and sensitivities */
 struct solver_ops {
     struct plug plug;
     /* NULL or a sentence: why this solver cannot take the problem. */
     const char *(*check)(const struct choice_problem *);
     /* Fills bits (tensors). False when no choice meets the budgets. Deterministic. */
     bool (*solve)(const struct choice_problem *, int *bits, struct solver_info *);
+    /* Instead of both, for a solver that works on widths as real numbers: fills bits (problem->count). False: infeasible, or
+     * the error says why it cannot take the problem. */
+    bool (*solve_tensors)(const struct problem *, int *bits, struct solver_info *, struct error *);
 };
 
 /* ---- memory of one run ---------------------------------------------------------------- */
@@ -226,6 +275,12 @@ struct range {
     /* Learned ranges: parameters, their gradients and velocities. */
     bool learned;          /* set at the first fit */
     double step, top, step_grad, top_grad, step_velocity, top_velocity;
+    /* DoReFa: largest |tanh| of a weight; first clip of an activation; whether weights keep their size. */
+    float norm, first_clip; bool rescaled;
+    /* Widths between whole ones (allocator fracbits): the values are (1 - share) Q_lower + share Q_upper, Q of the quantiser in
+     * row `inner` of the table; learned parameters are those at width `lower`. */
+    int inner, lower, upper;
+    double share, width_grad;
 };
 
 /* Codes that `bits` holds: signed ±(2^(b-1)-1), unsigned 0 .. 2^b-1 (real for a fractional b). METHODS 1. */
@@ -236,7 +291,10 @@ struct quantiser_ops {
     bool learns;
     /* Whether backward reads x (it may be NULL otherwise); NULL: always. */
     bool (*needs_values)(const struct settings *);
-    /* Sets is_signed, scale, lo, hi and limit for these values (rows × stride with zero padding, `count` real elements). */
+    /* Once, before the first fit: what the options and the layer (dense: no convolution) say. NULL: nothing. */
+    void (*begin)(struct range *, const struct settings *, bool dense);
+    /* Sets is_signed, scale, lo, hi and limit for these values (rows × stride with zero padding, `count` real elements). A learned
+     * range follows from its parameters alone: x is not read. */
     void (*fit)(struct range *, const float *x, size_t padded_count, size_t count);
     /* The straight-through gradient: masks grad in place and adds to the learned parameters' gradients. */
     void (*backward)(struct range *, const struct settings *, const float *x, float *grad, size_t padded_count);
@@ -244,6 +302,9 @@ struct quantiser_ops {
     void (*update)(struct range *, double lr, double momentum);
     /* The width changed from `before` to range->bits: hold the range. NULL if nothing is learned. */
     void (*resize)(struct range *, float before);
+    /* Quantisers whose values are not codes times a scale, in mode fp only: y = Q(x) after fit, from the width and what does not
+     * depend on it. What this makes of padding is cleared by the caller. NULL: codes. */
+    void (*quantise)(const struct range *, const float *x, float *y, size_t padded_count);
 };
 
 enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_RELU6 };
@@ -255,14 +316,6 @@ struct product_counts {
     uint64_t saturated[3], partial_sums[3]; /* forward, input gradient, weight gradient */
     uint64_t zero_gradients, gradients;
     bool weight_codes[256], input_codes[256]; /* by the code's low byte: whether some value of the forward operand has it */
-};
-
-/* What a layer does to one sample, channels last. A dense layer is a 1 × 1 kernel on one position. 1-D data has height 1.
- * Output (y, x, n) sums input (y*stride + ky - pad_h, x*stride + kx - pad_w, c) times w[n][(ky*kernel_w + kx) * in_c + c]
- * (depthwise: c = n only, w[n][ky*kernel_w + kx]); outside the input there are zeros. */
-struct geometry {
-    size_t in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad_h, pad_w;
-    bool depthwise;                  /* in_c == out_c, one filter a channel */
 };
 
 /* One layer's three products as a mode sees them, on X unfolded (m × k): Y = X·Wᵀ + bias, dX = G·W folded back, dW = Gᵀ·X.
@@ -278,6 +331,7 @@ struct product {
     const float *g;                  /* m × n: dL/dY */
     float *dx, *dw;                  /* as x, w: overwritten; NULL: not wanted */
     struct range *x_range, *w_range;
+    const struct range *g_range;     /* its bits: width of G in both backward products */
     const struct quantiser_ops *quantiser; /* NULL: float32, nothing is quantised */
     bool evaluating;                 /* use frozen activation ranges; no backward will follow */
     bool observing;                  /* update running ranges (false on diagnostic steps) */
@@ -304,24 +358,37 @@ struct mode_ops {
     size_t (*scratch_size)(const struct product *);
     void (*forward)(struct product *);
     void (*backward)(struct product *);
-    /* Bit operations a sample of the two backward products and what they need (transforms, re-quantisation), at widths w and
-     * a and the batch samples_max. METHODS 5. */
-    double (*backward_bops)(const struct product *, double w, double a);
+    /* Bit operations a sample of the two backward products and what they need (transforms, re-quantisation), at widths w, a
+     * and g and the batch samples_max. METHODS 5. */
+    double (*backward_bops)(const struct product *, double w, double a, double g);
 };
 
 /* ---- allocators ------------------------------------------------------------------------ */
+
+/* The float network at the run's present weights, for gradients and losses apart from training (bench/probe.h). */
+struct probe;
 
 /* What every allocator is given at the start; lives as long as the run. */
 struct allocation {
     const struct settings *settings;
     const struct tensor *tensors;
-    struct range *ranges;
+    struct range *ranges;         /* count */
     int count;
-    const struct cost_ops *cost;
-    double budget;
+    const struct budget *budgets; /* the first is what a single-budget figure or message is about */
+    int budget_count;
     long steps;               /* of the whole run */
     struct arena *arena;
     struct kept *kept;        /* where begin registers what the allocator must not forget; never NULL */
+    struct probe *probe;      /* there if alloc_ops.probes asked for it */
+};
+
+/* What a training step showed of the tensors. */
+struct observation {
+    long step;
+    size_t batch;
+    const double *sum_squares;   /* of each weight and activation: sum over the batch of squared gradients of the mean loss */
+    const double *input_squares; /* of each layer: sum of squares of its unfolded input X (M × K); only where gradients' widths
+                                    are allocated, else NULL */
 };
 
 /* One decision, for the record. NaN where the allocator has no such figure. */
@@ -335,16 +402,22 @@ struct decision {
 
 struct alloc_ops {
     struct plug plug;
-    bool guarantees;          /* never exceeds the budget */
+    bool guarantees;          /* never exceeds a budget */
     const struct quantiser_ops *quantiser; /* its own; NULL: the run's */
     const char *(*check)(const struct settings *);
+    /* Whether this run's allocator uses allocation.probe; NULL: no. Asked also while the run's keys are being read: keys of the
+     * allocator's own may not be there yet. */
+    bool (*probes)(const struct settings *);
+    /* Whether the allocator can meet budgets that uniform widths meet; else the error says why not. Asked before any training.
+     * NULL: it can. */
+    bool (*solvable)(const struct settings *, const struct tensor *, int count, const struct budget *, int budget_count,
+                     struct error *);
     void *(*begin)(const struct allocation *);
     /* Before step (0-based; == steps: the end of training): true when it decided, with decision filled. */
-    bool (*assign)(void *state, long step, struct decision *);
+    bool (*assign)(void *state, long step, struct decision *decision);
     /* Whether observe wants this step's gradients of all tensors, the network input's included. NULL: never. */
     bool (*wants)(void *state, long step);
-    /* sum_squares[i]: sum over the batch of squared gradients of the mean loss with respect to tensor i. */
-    void (*observe)(void *state, long step, size_t batch, const double *sum_squares);
+    void (*observe)(void *state, const struct observation *);
     /* After the backward pass: learned widths' own step. lr_factor: learning rate over its initial value. NULL: none. */
     void (*update)(void *state, long step, double lr_factor);
 };
@@ -387,6 +460,7 @@ struct node_spec {
 };
 
 #define MAX_LAYERS 64       /* quantised */
+#define MAX_TENSORS (3 * MAX_LAYERS)
 #define MAX_NODES 192
 struct model_ops {
     struct plug plug;
@@ -395,5 +469,36 @@ struct model_ops {
     /* The nodes from input to classifier for this data set; returns their number. The last gives the logits. */
     size_t (*nodes)(const struct settings *, const struct dataset *described, struct node_spec *out /* MAX_NODES */);
 };
+
+/* ---- plugins in shared objects ----------------------------------------------------------- */
+
+/* bitsweep --plugin FILE.so adds the one entry that the file exports (bench/plugins.h; docs/adding-an-allocator.md). The
+ * version is raised when the meaning of something in this header changes; the layout changes with the size of any structure
+ * that both sides share, so that neither misreads the other's memory. */
+#define BITSWEEP_PLUGIN_VERSION 1
+#define WITH_SIZE(hash, type) ((hash) * 31 + sizeof(type))
+#define WITH_SIZES(hash, a, b, c) WITH_SIZE(WITH_SIZE(WITH_SIZE(hash, a), b), c)
+#define LAYOUT_OF_RUNS WITH_SIZES((uint64_t)PLUG_KINDS * MAX_DIMS * MAX_NODES, struct param, struct plug, struct setting)
+#define LAYOUT_OF_TENSORS WITH_SIZES(LAYOUT_OF_RUNS, struct dataset, struct tensor, struct range)
+#define LAYOUT_OF_COSTS WITH_SIZES(LAYOUT_OF_TENSORS, struct layer_widths, struct cost_totals, struct cost_ops)
+#define LAYOUT_OF_SOLVERS WITH_SIZES(LAYOUT_OF_COSTS, struct choice_problem, struct solver_info, struct solver_ops)
+#define LAYOUT_OF_ALLOCATION WITH_SIZES(LAYOUT_OF_SOLVERS, struct budget, struct arena, struct allocation)
+#define LAYOUT_OF_ALLOCATORS WITH_SIZES(LAYOUT_OF_ALLOCATION, struct observation, struct decision, struct alloc_ops)
+#define BITSWEEP_PLUGIN_LAYOUT WITH_SIZES(LAYOUT_OF_ALLOCATORS, struct quantiser_ops, struct node_spec, struct model_ops)
+
+struct bitsweep_plugin {
+    int version;                /* BITSWEEP_PLUGIN_VERSION */
+    uint64_t layout;            /* BITSWEEP_PLUGIN_LAYOUT */
+    enum plug_kind kind;        /* allocator, solver, cost, quantiser or model */
+    const struct plug *plug;    /* first member of its operations table */
+};
+
+/* At the end of a plugin's file: EXPORT_PLUGIN(PLUG_ALLOCATOR, allocator_mine); nothing unless BITSWEEP_PLUGIN is defined. */
+#ifdef BITSWEEP_PLUGIN
+#define EXPORT_PLUGIN(of_kind, entry) \
+    const struct bitsweep_plugin bitsweep_plugin = {BITSWEEP_PLUGIN_VERSION, BITSWEEP_PLUGIN_LAYOUT, of_kind, &(entry).plug}
+#else
+#define EXPORT_PLUGIN(of_kind, entry) _Static_assert(sizeof (entry), "an entry of a plugin table")
+#endif
 
 #endif

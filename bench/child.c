@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "folder.h"
 #include "parallel.h"
+#include "plugins.h"
 #include "version.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -175,6 +176,7 @@ static void write_run(const struct child_job *job, struct record *record, double
     struct error error;
     record_identity(record, job->run);
     record_origin(record, job->plan, started);
+    record_plugins(record, &job->run->settings);
     record_int(record, "/provenance/threads", job->threads, "", "threads of the run");
     getrusage(RUSAGE_SELF, &usage);
     record_process(record, now_seconds() - start, &usage);

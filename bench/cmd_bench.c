@@ -5,6 +5,7 @@
 #include "options.h"
 #include <cblas.h>
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
@@ -21,27 +22,30 @@ static int run(int argc, char **argv);
 
 const struct command cmd_bench = {
     .name = "bench",
-    .arguments = "[gemm|hadamard|steps|allocators]... [--format text|json|csv]",
+    .arguments = "[gemm|hadamard|steps|allocators|solvers|kernels]... [--write-latency FILE] [--format text|json|csv]",
     .summary = "Time the integer products, the transforms and the training steps, as ratios within one run.",
     .details =
         "  gemm             integer products against OpenBLAS's float product\n"
         "  hadamard         Hadamard transform against scaling the same memory, and the quantisers\n"
         "  steps            one training step in each mode against mode fp\n"
         "  allocators       what an allocator itself costs in a run\n"
+        "  solvers          finding the widths of 200 tensors\n"
+        "  kernels          the forward product of every layer of the built-in models, one sample\n"
         "                   (all of them when none is named)\n"
+        "  --write-latency FILE  with kernels: write them as a table for the key latency_table\n"
         "  --format FORMAT  text (default), json or csv; a row without a bound has null or nothing there\n"
         "\n"
         "Runs on one CPU and one thread. BITSWEEP_ISA=scalar|avx2|avx512vnni caps the instruction set.\n"
-        "Rows named ..._time_over_... have upper bounds (smaller is better), the others lower ones.\n\n"
+        "Rows named ..._time_over_... and those in ms have upper bounds (smaller is better), the others lower ones.\n\n"
         "Example: bitsweep bench gemm --format csv",
     .run = run,
 };
 
 static const struct { const char *name; void (*run)(struct bench_rows *); } parts[] = {
     {"gemm", bench_gemm}, {"hadamard", bench_hadamard}, {"steps", bench_steps},
-    {"allocators", bench_allocators},
+    {"allocators", bench_allocators}, {"solvers", bench_solvers}, {"kernels", bench_latency},
 };
-enum { PARTS = sizeof parts / sizeof *parts };
+enum { PARTS = sizeof parts / sizeof *parts, KERNELS = PARTS - 1 };
 
 static void pin(void)
 {
@@ -54,7 +58,7 @@ static void pin(void)
     openblas_set_num_threads(1);
 }
 
-static void cpu_model(char *model, size_t size)
+void bench_cpu_model(char *model, size_t size)
 {
     snprintf(model, size, "unknown CPU");
     FILE *file = fopen("/proc/cpuinfo", "r");
@@ -79,8 +83,8 @@ static void print_bound(double bound)
 
 static void print_text(const struct bench_rows *rows)
 {
-    char model[128];
-    cpu_model(model, sizeof model);
+    char model[BENCH_CPU_MODEL];
+    bench_cpu_model(model, sizeof model);
     printf("CPU       %s\nkernels   %s\ncompiler  %s\nOpenBLAS  %s, core %s, 1 thread\n\n", model,
            kernels()->isa, COMPILER, openblas_get_config(), openblas_get_corename());
     printf("%-52s %10s %-9s %9s %9s\n", "name", "value", "unit", "required", "aim");
@@ -129,7 +133,7 @@ static int choose_parts(int count, char **names, bool *chosen)
         while (part < PARTS && strcmp(parts[part].name, names[i]) != 0)
             part++;
         if (part == PARTS)
-            return usage_error(&cmd_bench, "unknown part '%s'; valid: gemm, hadamard, steps, allocators", names[i]);
+            return usage_error(&cmd_bench, "unknown part '%s'; valid: gemm, hadamard, steps, allocators, solvers, kernels", names[i]);
         chosen[part] = true;
     }
     for (size_t part = 0; count == 0 && part < PARTS; part++)
@@ -137,25 +141,59 @@ static int choose_parts(int count, char **names, bool *chosen)
     return EXIT_DONE;
 }
 
+/* Written beside its place and moved there when it is whole. */
+struct latency_file { const char *path; char *temporary; };
+
+static bool open_latency(struct latency_file *file, struct bench_rows *rows, struct error *error)
+{
+    if (!file->path)
+        return true;
+    file->temporary = format_text("%s.part", file->path);
+    rows->latency = fopen(file->temporary, "we");
+    return rows->latency || fail(error, "%s cannot be written: %s", file->path, strerror(errno));
+}
+
+static bool close_latency(struct latency_file *file, struct bench_rows *rows, struct error *error)
+{
+    if (!file->path)
+        return true;
+    bool written = !ferror(rows->latency);
+    written = fclose(rows->latency) == 0 && written;
+    written = written && rename(file->temporary, file->path) == 0;
+    return written || fail(error, "%s cannot be written: %s", file->path, strerror(errno));
+}
+
 static int run(int argc, char **argv)
 {
     enum format format = FORMAT_TEXT;
     bool chosen[PARTS] = {false};
-    const struct option options[] = {{"--format", set_format_csv, &format}, {0}};
+    struct latency_file latency = {0};
+    const struct option options[] = {
+        {"--format", set_format_csv, &format}, {"--write-latency", set_text, &latency.path}, {0}};
     int count = read_options(&cmd_bench, options, (struct operands){"part", 0, argc}, argc, argv);
     int status = count < 0 ? EXIT_USAGE : choose_parts(count, argv + 1, chosen);
     if (status != EXIT_DONE)
         return status;
+    if (latency.path && !chosen[KERNELS])
+        return usage_error(&cmd_bench, "--write-latency writes what the part kernels measures; name that part too");
 
     static void (*const print[])(const struct bench_rows *) = {
         [FORMAT_TEXT] = print_text, [FORMAT_JSON] = print_as_json, [FORMAT_CSV] = print_csv,
     };
     struct bench_rows rows = {0};
-    pin();
-    for (size_t part = 0; part < PARTS; part++)
-        if (chosen[part])
-            parts[part].run(&rows);
-    print[format](&rows);
+    struct error error;
+    bool good = open_latency(&latency, &rows, &error);
+    if (good) {
+        pin();
+        for (size_t part = 0; part < PARTS; part++)
+            if (chosen[part])
+                parts[part].run(&rows);
+        print[format](&rows);
+        good = close_latency(&latency, &rows, &error);
+    }
+    if (!good)
+        fprintf(stderr, "bitsweep bench: %s\n", error.text);
+    free(latency.temporary);
     free(rows.rows);
-    return EXIT_DONE;
+    return good ? EXIT_DONE : EXIT_TROUBLE;
 }

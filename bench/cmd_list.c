@@ -36,7 +36,7 @@ static const struct group { const char *name; enum plug_kind kind; } groups[] = 
 
 static const char *const type_names[] = {
     [PARAM_INT] = "int", [PARAM_REAL] = "real", [PARAM_BOOL] = "bool", [PARAM_CHOICE] = "choice",
-    [PARAM_DIMS] = "dims", [PARAM_PLUG] = "plugin",
+    [PARAM_DIMS] = "dims", [PARAM_PLUG] = "plugin", [PARAM_TEXT] = "text",
 };
 
 /* ---- text ---- */

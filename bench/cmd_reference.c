@@ -27,7 +27,7 @@ struct reference {
     struct arena arena;
     struct geometry shape;
     struct product product;
-    struct range x_range, w_range;
+    struct range x_range, w_range, g_range;
     struct integer_layer layer;
 };
 
@@ -97,7 +97,7 @@ static bool load(struct reference *r, struct error *error)
     r->shape = (struct geometry){.in_h = 1, .in_w = 1, .in_c = r->k, .out_h = 1, .out_w = 1, .out_c = r->n, .kernel_h = 1,
                                  .kernel_w = 1, .stride = 1};
     *p = (struct product){.shape = &r->shape, .dense = true, .samples = r->m, .samples_max = r->m, .m = r->m, .n = r->n,
-                          .k = r->k, .x_range = &r->x_range, .w_range = &r->w_range, .state = &r->layer};
+                          .k = r->k, .x_range = &r->x_range, .w_range = &r->w_range, .g_range = &r->g_range, .state = &r->layer};
     p->x = read_matrix(r, "x", r->m, r->k, error);
     p->w = p->x ? read_matrix(r, "w", r->n, r->k, error) : NULL;
     p->g = p->w ? read_matrix(r, "dy", r->m, r->n, error) : NULL;
@@ -123,6 +123,7 @@ static void compute(struct reference *r)
         .transforms = true,
         .transform = {.identity = r->hadamard == 0},
     };
+    r->g_range.bits = (float)r->bits;
     fit(&r->x_range, p->x, r->m * stride_k, r->bits, r->quantile);
     fit(&r->w_range, p->w, r->n * stride_k, r->bits, r->quantile);
     lay_out_integer_layer(layer, p, &r->arena);

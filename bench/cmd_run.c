@@ -3,6 +3,7 @@
 #include "options.h"
 #include "parallel.h"
 #include "runner.h"
+#include "saved_bits.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,8 @@ static int run(int argc, char **argv);
 const struct command cmd_run = {
     .name = "run",
     .arguments = "SWEEP.yaml [-s KEY=VALUE]... [-j N] [--threads N] [--timeout DURATION]\n"
-                 "                    [--checkpoint SECONDS] [--retry] [--redo stale] [--only ID,...] [--quiet]",
+                 "                    [--checkpoint SECONDS] [--retry] [--redo stale] [--only ID,...] [--from FILE]\n"
+                 "                    [--quiet]",
     .summary = "Train every run of a sweep that is not done yet, several at a time.",
     .details =
         "  -s KEY=VALUE        set a key in every block of the sweep file; may be repeated\n"
@@ -27,6 +29,8 @@ const struct command cmd_run = {
         "                      that was ended by --timeout gets the same time again\n"
         "  --redo stale        repeat finished runs that a build of another git commit made\n"
         "  --only ID,...       only these runs (ids or their beginnings) and those that they start from\n"
+        "  --from FILE         train with the widths of a saved allocation (bitsweep allocate -o FILE) or of a finished\n"
+        "                      run's file: short for -s allocator=fixed -s bits=NAME=WIDTH,...\n"
         "  --quiet             print only failures and the summary\n"
         "\n"
         "Results go to results/NAME, NAME being the sweep file's base name: runs/ID.h5 and logs/ID.log.\n"
@@ -106,10 +110,57 @@ static char *command_line(int argc, char **argv)
     return text;
 }
 
+/* The words of a command line in which --from FILE is written out as -s options. */
+struct words { char **items; int count; char *bits, *option; };
+
+static void words_free(struct words *words)
+{
+    free(words->items);
+    free(words->bits);
+    free(words->option);
+}
+
+static bool take_widths(const char *file, struct words *words, struct error *error)
+{
+    bool gradients;
+    if (words->bits)
+        return fail(error, "--from %s: one file at a time", file);
+    if (!saved_bits(file, &words->bits, &gradients, error))
+        return false;
+    words->option = format_text("bits=%s", words->bits);
+    char *const written[] = {"-s", "allocator=fixed", "-s", words->option, "-s", "allocate=weights-activations-gradients"};
+    for (int i = 0; i < (gradients ? 6 : 4); i++)
+        words->items[words->count++] = written[i];
+    return true;
+}
+
+static bool write_out(int argc, char **argv, struct words *words, struct error *error)
+{
+    *words = (struct words){.items = xcalloc((size_t)argc + 7, sizeof *words->items)};
+    bool good = true, ended = false;
+    for (int i = 0; good && i < argc; i++) {
+        const char *value = strncmp(argv[i], "--from=", 7) == 0 ? argv[i] + 7 : NULL;
+        ended |= strcmp(argv[i], "--") == 0;
+        if (!value && strcmp(argv[i], "--from") == 0 && i + 1 < argc && !ended)
+            value = argv[++i];
+        if (value && *value && !ended)
+            good = take_widths(value, words, error);
+        else
+            words->items[words->count++] = argv[i];
+    }
+    return good;
+}
+
 static int run(int argc, char **argv)
 {
     struct error error = {""};
     struct plan plan;
+    struct words words;
+    const char *unnamed;
+    if (!write_out(argc, argv, &words, &error)) {
+        words_free(&words);
+        return input_error(&cmd_run, &error);
+    }
     char *command = command_line(argc, argv);
     struct run_options how = {
         .results = "results", .threads = 1, .checkpoint = 30, .command = command, .train = train_run,
@@ -122,11 +173,12 @@ static int run(int argc, char **argv)
         {"--retry", set_flag, &how.retry},
         {"--redo", set_redo, &how.redo_stale},
         {"--only", set_text, &how.only},
+        {"--from", set_text, &unnamed}, /* comes here without a file only */
         {"--quiet", set_flag, &how.quiet},
         {0},
     };
     int code = EXIT_USAGE;
-    if (read_sweep(&cmd_run, options, argc, argv, &plan)) {
+    if (read_sweep(&cmd_run, options, words.count, words.items, &plan)) {
         int workers = usable_cores() / how.threads;
         how.jobs = how.jobs > 0 ? how.jobs : workers > 0 ? workers : 1;
         code = runner_run(&plan, &how, &error);
@@ -135,5 +187,6 @@ static int run(int argc, char **argv)
         plan_free(&plan);
     }
     free(command);
+    words_free(&words);
     return code;
 }

@@ -18,11 +18,14 @@ const struct command cmd_table = {
     .summary = "Print means over seeds, or a row for each run.",
     .details =
         "One row for each combination of the settings that vary, with means ± standard deviations over seeds.\n"
-        "Runs that are not done are counted as failed and left out of the means.\n\n"
+        "Runs that are not done are counted as failed and left out of the means. Where there are budgets on\n"
+        "other costs than mean_bits, --per-run in csv and json has the columns COST_limit, COST_achieved and\n"
+        "COST_miss of every cost.\n\n"
         "  --per-run           one row for each run\n"
         "  --by KEY,...        one row for each combination of these settings instead\n"
         "  --metric NAME,...   these fields instead: a column of --per-run, or the path of a number or series in\n"
-        "                      the run files, as docs/results.md lists them (the last value of a series counts)\n"
+        "                      the run files, as docs/results.md lists them (the last value of a series counts;\n"
+        "                      /budgets/achieved/COST is that of one budget)\n"
         "  --format FORMAT     text (default), json, csv, or latex (a tabular for the package booktabs);\n"
         "                      json and csv give accuracies as fractions, and 95 % confidence intervals\n\n"
         "Example: bitsweep table results/demo.h5 --by mode,budget --metric test_loss,/costs/weight_bytes",
@@ -30,12 +33,16 @@ const struct command cmd_table = {
 };
 
 static const struct metric default_metrics[] = {
-    {"test_accuracy", "test accuracy %", "/metrics/test_accuracy", 100, "%.2f", true},
-    {"mean_bits", "mean bits", "/costs/mean_bits", 1, "%.3f", false},
-    {"omega", "omega", "/reallocation/omega", 1, "%.4g", false},
-    {"omega_uniform", "omega_uniform", "/reallocation/omega_uniform", 1, "%.4g", false},
-    {"budget_miss", "budget miss", "/costs/budget_miss", 1, "%.4g", false},
-    {"train_seconds", "training s", "/timing/train_seconds", 1, "%.2f", false},
+    {"test_accuracy", "test accuracy %", "/metrics/test_accuracy", 100, "%.2f", true, false},
+    {"mean_bits", "mean bits", "/costs/mean_bits", 1, "%.3f", false, false},
+    {"omega", "omega", "/reallocation/omega", 1, "%.4g", false, false},
+    {"omega_uniform", "omega_uniform", "/reallocation/omega_uniform", 1, "%.4g", false, false},
+    {"budget_miss", "budget miss", "/costs/budget_miss", 1, "%.4g", false, false},
+    {"relative_miss", "budget miss %", "/budgets/relative_miss", 100, "%.4g", false, true},
+    {"kendall_tau", "Kendall tau", "/explain/kendall_tau", 1, "%.2f", false, true},
+    {"regret", "regret %", "/explain/regret", 100, "%.2f", false, true},
+    {"train_seconds", "training s", "/timing/train_seconds", 1, "%.2f", false, false},
+    {"allocating", "allocating %", "/timing/allocator_share", 100, "%.2f", false, true},
 };
 
 #define DEFAULT_METRICS (sizeof default_metrics / sizeof *default_metrics)
@@ -47,6 +54,23 @@ char *metric_text(const struct metric *metric, double value)
     char number[64];
     snprintf(number, sizeof number, metric->format, value * metric->factor);
     return xstrdup(number);
+}
+
+static bool is_number(const char *text)
+{
+    char *end;
+    strtod(text, &end);
+    return end != text && !*end;
+}
+
+bool key_is_words(const struct table *table, const char *key)
+{
+    for (size_t i = 0; i < table->results.count; i++) {
+        const char *value = run_setting(&table->results.runs[i], key);
+        if (value && !is_number(value))
+            return true;
+    }
+    return strcmp(key, "budget") != 0;
 }
 
 /* ---- columns ----------------------------------------------------------------------------- */
@@ -86,20 +110,61 @@ static bool add_key(struct table *table, const char *key, struct error *error)
     return ok;
 }
 
-/* One of the defaults, another column of --per-run, or a path. */
-static bool find_metric(const char *name, struct metric *metric, struct error *error)
+enum { LIMIT, ACHIEVED, MISS, BUDGET_PARTS };
+static const char *const budget_parts[BUDGET_PARTS] = {[LIMIT] = "limit", [ACHIEVED] = "achieved", [MISS] = "miss"};
+
+/* Of each cost that runs have budgets of; a mean width alone has the columns that are always there. */
+static void describe_budgets(struct table *table)
 {
-    for (size_t i = 0; i < DEFAULT_METRICS; i++)
-        if (strcmp(default_metrics[i].name, name) == 0) {
-            *metric = default_metrics[i];
-            return true;
-        }
+    struct names costs = budget_costs(&table->results);
+    bool usual = costs.count == 0 || (costs.count == 1 && strcmp(costs.items[0], "mean_bits") == 0);
+    table->budgets = xmalloc((costs.count * BUDGET_PARTS + 1) * sizeof *table->budgets);
+    for (size_t i = 0; !usual && i < costs.count * BUDGET_PARTS; i++) {
+        const char *cost = costs.items[i / BUDGET_PARTS], *part = budget_parts[i % BUDGET_PARTS];
+        table->budgets[table->budget_count++] = (struct metric){
+            .name = format_text("%s_%s", cost, part),
+            .header = i % BUDGET_PARTS == ACHIEVED ? xstrdup(cost) : format_text("%s %s", cost, part),
+            .path = format_text("/budgets/%s/%s", part, cost), .factor = 1, .format = "%.6g"};
+    }
+    names_free(&costs);
+}
+
+static void free_budgets(struct table *table)
+{
+    for (size_t b = 0; b < table->budget_count; b++) {
+        free((char *)table->budgets[b].name);
+        free((char *)table->budgets[b].header);
+        free((char *)table->budgets[b].path);
+    }
+    free(table->budgets);
+}
+
+static const struct metric *named_metric(const struct metric *metrics, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(metrics[i].name, name) == 0)
+            return &metrics[i];
+    return NULL;
+}
+
+/* One of the defaults, another column of --per-run, or a path. */
+static bool find_metric(const struct table *table, const char *name, struct metric *metric, struct error *error)
+{
+    const struct metric *known_metric = named_metric(default_metrics, DEFAULT_METRICS, name);
+    if (!known_metric)
+        known_metric = named_metric(table->budgets, table->budget_count, name);
+    if (known_metric) {
+        *metric = *known_metric;
+        return true;
+    }
     const char *path = name[0] == '/' ? name : run_column_path(name);
-    *metric = (struct metric){name, name, path, 1, "%.4g", true};
+    *metric = (struct metric){name, name, path, 1, "%.4g", true, false};
     if (path)
         return true;
     struct names known = {0};
     names_of_run_columns(&known);
+    for (size_t b = 0; b < table->budget_count; b++)
+        names_add(&known, table->budgets[b].name);
     char *valid = names_joined(&known);
     fail(error, "--metric: unknown '%s'; valid: %s, or a path such as /curves/train_loss", name, valid);
     free(valid);
@@ -107,35 +172,58 @@ static bool find_metric(const char *name, struct metric *metric, struct error *e
     return false;
 }
 
+static bool some_run_has(const struct table *table, const char *path)
+{
+    double value;
+    for (size_t i = 0; i < table->results.count; i++)
+        if (run_number(&table->results.runs[i], path, &value))
+            return true;
+    return false;
+}
+
+static void append_metric(struct table *table, const struct metric *metric)
+{
+    table->metrics = xrealloc(table->metrics, (table->metric_count + 1) * sizeof *table->metrics);
+    table->metrics[table->metric_count++] = *metric;
+}
+
 static bool add_metric(struct table *table, const char *name, struct error *error)
 {
     struct metric metric;
-    double value;
-    if (!find_metric(name, &metric, error))
+    if (!find_metric(table, name, &metric, error))
         return false;
-    bool found = run_column_path(name) != NULL;
-    for (size_t i = 0; i < table->results.count && !found; i++)
-        found = run_number(&table->results.runs[i], metric.path, &value);
-    if (!found)
+    if (!run_column_path(name) && !some_run_has(table, metric.path))
         return fail(error, "--metric: no run has a number or a series of numbers at %s", metric.path);
-    table->metrics = xrealloc(table->metrics, (table->metric_count + 1) * sizeof *table->metrics);
-    table->metrics[table->metric_count++] = metric;
+    append_metric(table, &metric);
     return true;
+}
+
+/* With budgets on other costs, what these have become and the largest miss stand for the one budget's miss. */
+static void add_default_metrics(struct table *table)
+{
+    const char *left_out = table->budget_count ? "budget_miss" : "relative_miss";
+    for (size_t i = 0; i < DEFAULT_METRICS; i++) {
+        const struct metric *metric = &default_metrics[i];
+        if (strcmp(metric->name, left_out) != 0 && (!metric->if_any || some_run_has(table, metric->path)))
+            append_metric(table, metric);
+        for (size_t b = ACHIEVED; strcmp(metric->name, "mean_bits") == 0 && b < table->budget_count; b += BUDGET_PARTS)
+            if (strcmp(table->budgets[b].name, "mean_bits_achieved") != 0)
+                append_metric(table, &table->budgets[b]);
+    }
 }
 
 /* by, metrics: lists that are split in place and pointed into, or NULL. */
 static bool choose_columns(struct table *table, char *by, char *metrics, struct error *error)
 {
     results_keys(&table->results, &table->varying, &table->constant);
+    describe_budgets(table);
     if (by && !each_part(by, add_key, table, error))
         return false;
     for (size_t i = 0; !by && i < table->varying.count; i++)
         names_add(&table->keys, table->varying.items[i]);
     if (metrics)
         return each_part(metrics, add_metric, table, error);
-    for (size_t i = 0; i < DEFAULT_METRICS; i++)
-        if (!add_metric(table, default_metrics[i].name, error))
-            return false;
+    add_default_metrics(table);
     return true;
 }
 
@@ -283,6 +371,7 @@ static int run_table(int argc, char **argv)
     names_free(&table.varying);
     names_free(&table.constant);
     free(table.metrics);
+    free_budgets(&table);
     free(by);
     free(metrics);
     results_free(&table.results);

@@ -66,11 +66,38 @@ static bool fail_unknown_key(const struct config *config, const struct node *nod
     return false;
 }
 
+/* Whether a mapping may stand for the value: {weight_bytes: 70KiB, bops: 25%}. */
+static bool is_pairs(const struct node *value, const struct param *param)
+{
+    return value->kind == NODE_MAP && param->pairs;
+}
+
+/* The mapping's entries are single values, too. */
+static bool check_pairs(const struct config *config, const struct node *map, const struct param *param, struct error *error)
+{
+    if (map->count == 0)
+        return config_fail(config, map->line, map->column, error, "the mapping of '%s' is empty", param->name);
+    for (size_t i = 0; i < map->count; i++) {
+        const struct node *entry = &map->children[i];
+        if (entry->kind != NODE_SCALAR)
+            return config_fail(config, entry->line, entry->column, error,
+                               "'%s' in the mapping of '%s' holds a %s; valid: a single value (several values of '%s' are "
+                               "a list of mappings)",
+                               entry->key, param->name, entry->kind == NODE_LIST ? "list" : "mapping", param->name);
+        if (entry->empty)
+            return config_fail(config, entry->line, entry->column, error, "'%s' in the mapping of '%s' has no value",
+                               entry->key, param->name);
+    }
+    return true;
+}
+
 static bool check_scalar(const struct config *config, const struct node *value, const struct param *param,
                          struct error *error)
 {
     if (value->kind == NODE_SCALAR && !value->empty)
         return true;
+    if (is_pairs(value, param))
+        return check_pairs(config, value, param, error);
     if (value->kind == NODE_SCALAR)
         return config_fail(config, value->line, value->column, error, "'%s' has no value", param->name);
     if (value->kind == NODE_LIST && param->type == PARAM_DIMS)
@@ -79,17 +106,40 @@ static bool check_scalar(const struct config *config, const struct node *value, 
                            "512-256, and a list holds several such values",
                            param->name);
     return config_fail(config, value->line, value->column, error,
-                       "a %s inside the list of '%s'; valid: single values",
-                       value->kind == NODE_LIST ? "list" : "mapping", param->name);
+                       "a %s inside the list of '%s'; valid: single values%s",
+                       value->kind == NODE_LIST ? "list" : "mapping", param->name, param->pairs ? " and mappings" : "");
 }
 
-static bool make_entry(const struct config *config, const struct node *node, struct entry *entry,
-                       struct error *error)
+/* "weight_bytes=70KiB,bops=25%" of a mapping, in the config's memory. */
+static char *pairs_text(struct config *config, const struct node *map)
+{
+    size_t size = 1, used = 0;
+    for (size_t i = 0; i < map->count; i++)
+        size += strlen(map->children[i].key) + strlen(map->children[i].text) + 2;
+    char *text = arena_alloc(&config->arena, size);
+    for (size_t i = 0; i < map->count; i++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%s=%s", i ? "," : "", map->children[i].key, map->children[i].text);
+    return text;
+}
+
+/* The values with mappings as texts, in the place where they stand. */
+static const struct node *plain_values(struct config *config, const struct node *values, size_t count)
+{
+    struct node *plain = arena_alloc(&config->arena, count * sizeof *plain);
+    for (size_t i = 0; i < count; i++) {
+        plain[i] = (struct node){.kind = NODE_SCALAR, .line = values[i].line, .column = values[i].column};
+        plain[i].text = values[i].kind == NODE_MAP ? pairs_text(config, &values[i]) : values[i].text;
+    }
+    return plain;
+}
+
+static bool make_entry(struct config *config, const struct node *node, struct entry *entry, struct error *error)
 {
     const struct param *param = known_param(node->key);
     if (!param)
         return fail_unknown_key(config, node, error);
-    if (node->kind == NODE_MAP)
+    if (node->kind == NODE_MAP && !is_pairs(node, param))
         return config_fail(config, node->line, node->column, error,
                            "'%s' holds a mapping; valid: a value or a list of values", node->key);
     if (node->kind == NODE_LIST && node->count == 0)
@@ -100,6 +150,8 @@ static bool make_entry(const struct config *config, const struct node *node, str
     for (size_t i = 0; i < entry->count; i++)
         if (!check_scalar(config, &entry->values[i], param, error))
             return false;
+    if (param->pairs)
+        entry->values = plain_values(config, entry->values, entry->count);
     return true;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "decisions.h"
 #include "clock.h"
-#include "../methods/allocators/allocation.h"
+#include "../methods/allocators/problem.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,22 +9,21 @@
 static const struct {
     const char *path;
     enum record_type type;
-    bool of_tensors;     /* a value for each tensor */
+    enum { ONE, TENSORS, BUDGETS } of;     /* values a decision */
     const char *unit, *meaning;
 } columns[LOG_COLUMNS] = {
-    [LOG_STEP] = {"/reallocation/step", RECORD_I64, false, "", "step before which it was decided"},
-    [LOG_BITS] = {"/reallocation/bits", RECORD_F32, true, "bit", "width of each tensor from then on"},
-    [LOG_TRACE] = {"/reallocation/trace", RECORD_F64, true, "", "trace of the empirical Fisher T"},
-    [LOG_RANGE] = {"/reallocation/range", RECORD_F64, true, "", "largest magnitude that the quantiser represents"},
-    [LOG_SIGNED] = {"/reallocation/signed", RECORD_I8, true, "", "1: signed codes"},
-    [LOG_COST] = {"/reallocation/cost", RECORD_F64, false, "bit", "cost of the widths (mean bits)"},
-    [LOG_BUDGET] = {"/reallocation/budget", RECORD_F64, false, "bit", "budget"},
-    [LOG_OMEGA] = {"/reallocation/omega", RECORD_F64, false, "", "sensitivity Omega of the chosen widths"},
-    [LOG_OMEGA_UNIFORM] = {"/reallocation/omega_uniform", RECORD_F64, false, "",
+    [LOG_STEP] = {"/reallocation/step", RECORD_I64, ONE, "", "step before which it was decided"},
+    [LOG_BITS] = {"/reallocation/bits", RECORD_F32, TENSORS, "bit", "width of each tensor from then on"},
+    [LOG_TRACE] = {"/reallocation/trace", RECORD_F64, TENSORS, "", "trace of the empirical Fisher T (hawq: of the weights' Hessian)"},
+    [LOG_RANGE] = {"/reallocation/range", RECORD_F64, TENSORS, "", "largest magnitude that the quantiser represents"},
+    [LOG_SIGNED] = {"/reallocation/signed", RECORD_I8, TENSORS, "", "1: signed codes"},
+    [LOG_COST] = {"/reallocation/cost", RECORD_F64, BUDGETS, "", "cost of the widths, of each budget in /budgets"},
+    [LOG_OMEGA] = {"/reallocation/omega", RECORD_F64, ONE, "", "sensitivity Omega of the chosen widths"},
+    [LOG_OMEGA_UNIFORM] = {"/reallocation/omega_uniform", RECORD_F64, ONE, "",
                            "Omega of the uniform widths at the same budget and state"},
-    [LOG_SOLVER] = {"/reallocation/solver", RECORD_TEXT, false, "", "who solved"},
-    [LOG_OPTIMAL] = {"/reallocation/optimal", RECORD_I8, false, "", "1: proven optimal"},
-    [LOG_MICROSECONDS] = {"/timing/reallocation_microseconds", RECORD_F64, false, "µs", "time of each decision"},
+    [LOG_SOLVER] = {"/reallocation/solver", RECORD_TEXT, ONE, "", "who solved"},
+    [LOG_OPTIMAL] = {"/reallocation/optimal", RECORD_I8, ONE, "", "1: proven optimal"},
+    [LOG_MICROSECONDS] = {"/timing/reallocation_microseconds", RECORD_F64, ONE, "µs", "time of each decision"},
 };
 
 const struct quantiser_ops *run_quantiser(const struct settings *settings)
@@ -40,40 +39,50 @@ const struct quantiser_ops *run_quantiser(const struct settings *settings)
 
 static void register_state(struct allocator *a)
 {
-    keep(&a->kept, "allocator.largest_cost", &a->largest_cost, sizeof a->largest_cost);
+    keep(&a->kept, "allocator.largest_cost", a->largest_cost, sizeof a->largest_cost);
     keep(&a->kept, "allocator.seconds", &a->seconds, sizeof a->seconds);
     keep(&a->kept, "allocator.decisions", &a->log.count, sizeof a->log.count);
     for (int c = 0; c < LOG_COLUMNS; c++)
         keep_growing(&a->kept, columns[c].path, &a->log.columns[c]);
 }
 
-void allocator_begin(struct allocator *a, struct net *net, const struct settings *settings, long steps,
-                     struct arena *arena)
+bool allocator_begin(struct allocator *a, struct net *net, const struct settings *settings, const struct dataset *described,
+                     long steps, struct probe *probe, struct arena *arena, struct error *error)
 {
     *a = (struct allocator){
         .ops = setting_plug(settings, "allocator"),
         .net = net,
         .allocation = {.settings = settings, .tensors = net->tensors, .ranges = net->ranges,
-                       .count = (int)(2 * net->count), .steps = steps, .arena = arena, .kept = &a->kept,
-                       .cost = (const struct cost_ops *)plug_find(PLUG_COST, "mean_bits")},
+                       .count = (int)net->tensor_count, .steps = steps, .arena = arena, .kept = &a->kept, .probe = probe},
         .sum_squares = arena_alloc(arena, 2 * net->count * sizeof(double)),
     };
     if (!a->ops->begin)
-        return;
-    a->allocation.budget = setting_real(settings, "budget");
+        return true;
+    if (!budgets_open(settings, described, net->tensors, a->allocation.count, &a->budgets, error))
+        return false;
+    a->allocation.budgets = a->budgets.items;
+    a->allocation.budget_count = a->budgets.count;
     register_state(a);
     a->state = a->ops->begin(&a->allocation);
+    return true;
 }
 
-static double cost_in_force(const struct allocator *a)
+/* Prices of the widths in force; a guarantee that is broken ends the program. */
+static void price_in_force(const struct allocator *a, long step, double *prices /* budgets */)
 {
-    float bits[2 * MAX_LAYERS];
+    float bits[MAX_TENSORS];
     net_get_bits(a->net, bits);
-    return a->allocation.cost->price(a->allocation.tensors, a->allocation.count, bits);
+    for (int b = 0; b < a->budgets.count; b++) {
+        const struct budget *budget = &a->budgets.items[b];
+        prices[b] = budget_price(budget, a->allocation.tensors, a->allocation.count, bits);
+        if (a->ops->guarantees && !budget_met(budget, prices[b]))
+            die("allocator %s exceeds its budget of %g %s at step %ld: %s is %g", a->ops->plug.name, budget->limit,
+                budget->cost->unit, step, budget->cost->plug.name, prices[b]);
+    }
 }
 
 static void log_decision(struct allocator *a, long step, const struct decision *decision, const int8_t *is_signed,
-                         double cost)
+                         const double *prices)
 {
     struct growing *to = a->log.columns;
     size_t tensors = (size_t)a->allocation.count;
@@ -84,8 +93,7 @@ static void log_decision(struct allocator *a, long step, const struct decision *
     growing_add(&to[LOG_TRACE], decision->trace, tensors * sizeof(double));
     growing_add(&to[LOG_RANGE], decision->limit, tensors * sizeof(double));
     growing_add(&to[LOG_SIGNED], is_signed, tensors);
-    growing_add(&to[LOG_COST], &cost, sizeof cost);
-    growing_add(&to[LOG_BUDGET], &a->allocation.budget, sizeof(double));
+    growing_add(&to[LOG_COST], prices, (size_t)a->budgets.count * sizeof *prices);
     growing_add(&to[LOG_OMEGA], &decision->omega, sizeof(double));
     growing_add(&to[LOG_OMEGA_UNIFORM], &decision->omega_uniform, sizeof(double));
     growing_add(&to[LOG_SOLVER], &solver, sizeof solver);
@@ -99,9 +107,9 @@ void allocator_step(struct allocator *a, long step)
     if (!a->ops->begin)
         return;
     size_t tensors = (size_t)a->allocation.count;
-    float bits[2 * MAX_LAYERS];
-    double trace[2 * MAX_LAYERS], limit[2 * MAX_LAYERS];
-    int8_t is_signed[2 * MAX_LAYERS];
+    float bits[MAX_TENSORS];
+    double trace[MAX_TENSORS], limit[MAX_TENSORS], prices[MAX_BUDGETS];
+    int8_t is_signed[MAX_TENSORS];
     struct decision decision = {
         .bits = bits, .trace = trace, .limit = limit, .omega = NAN, .omega_uniform = NAN, .solver = "",
     };
@@ -116,7 +124,8 @@ void allocator_step(struct allocator *a, long step)
     if (!decided)
         return;
     net_set_bits(a->net, bits);
-    log_decision(a, step, &decision, is_signed, cost_in_force(a));
+    price_in_force(a, step, prices);
+    log_decision(a, step, &decision, is_signed, prices);
 }
 
 double *allocator_wants(struct allocator *a, long step)
@@ -128,13 +137,15 @@ void allocator_after(struct allocator *a, long step, size_t batch, double lr_fac
 {
     if (!a->ops->begin)
         return;
-    double cost = cost_in_force(a);
-    a->largest_cost = fmax(a->largest_cost, cost);
-    if (a->ops->guarantees && !fits(cost, a->allocation.budget))
-        die("allocator %s exceeds its budget %g at step %ld: %g", a->ops->plug.name, a->allocation.budget, step, cost);
+    double prices[MAX_BUDGETS];
+    price_in_force(a, step, prices);
+    for (int b = 0; b < a->budgets.count; b++)
+        a->largest_cost[b] = fmax(a->largest_cost[b], prices[b]);
     double start = now_seconds();
     if (allocator_wants(a, step))
-        a->ops->observe(a->state, step, batch, a->sum_squares);
+        a->ops->observe(a->state, &(struct observation){
+            .step = step, .batch = batch, .sum_squares = a->sum_squares,
+            .input_squares = a->net->tensor_count > 2 * a->net->count ? a->net->input_squares : NULL});
     if (a->ops->update)
         a->ops->update(a->state, step, lr_factor);
     a->seconds += now_seconds() - start;
@@ -159,26 +170,54 @@ static const char *meaning_of(const struct allocator *a, enum logged column)
                        : columns[column].meaning;
 }
 
+/* The first budget's figures also stand by themselves, as most runs have one. */
+static void record_budgets(const struct allocator *a, struct record *record)
+{
+    const size_t count = (size_t)a->budgets.count;
+    const char *names[MAX_BUDGETS], *units[MAX_BUDGETS];
+    double limits[MAX_BUDGETS], achieved[MAX_BUDGETS], misses[MAX_BUDGETS];
+    float bits[MAX_TENSORS];
+    net_get_bits(a->net, bits);
+    for (size_t b = 0; b < count; b++) {
+        const struct budget *budget = &a->budgets.items[b];
+        names[b] = budget->cost->plug.name;
+        units[b] = budget->cost->unit;
+        limits[b] = budget->limit;
+        achieved[b] = budget_price(budget, a->allocation.tensors, a->allocation.count, bits);
+        misses[b] = budget_met(budget, achieved[b]) ? 0 : achieved[b] - limits[b];
+    }
+    if (!count)
+        return;
+    record_put(record, "/budgets/name", RECORD_TEXT, 1, &count, names, "", "cost that is limited");
+    record_put(record, "/budgets/unit", RECORD_TEXT, 1, &count, units, "", "unit of the cost");
+    record_put(record, "/budgets/limit", RECORD_F64, 1, &count, limits, "", "budget asked for");
+    record_put(record, "/budgets/achieved", RECORD_F64, 1, &count, achieved, "", "cost of the final widths");
+    record_put(record, "/budgets/miss", RECORD_F64, 1, &count, misses, "", "final cost above the budget, 0 if met");
+    record_put(record, "/budgets/largest_in_force", RECORD_F64, 1, &count, a->largest_cost, "", "largest cost in force at any step");
+    record_real(record, "/costs/budget", limits[0], units[0], "first budget asked for");
+    record_real(record, "/costs/budget_miss", misses[0], units[0], "final cost above the first budget, 0 if met");
+    record_real(record, "/costs/largest_in_force", a->largest_cost[0], units[0], "largest cost in force at any step, of the first budget");
+}
+
 void allocator_record(const struct allocator *a, struct record *record)
 {
     if (!a->log.count)
         return;
-    const size_t shape[2] = {(size_t)a->log.count, (size_t)a->allocation.count};
-    for (enum logged c = 0; c < LOG_COLUMNS; c++)
+    for (enum logged c = 0; c < LOG_COLUMNS; c++) {
+        const size_t shape[2] = {(size_t)a->log.count, (size_t)(columns[c].of == BUDGETS ? a->budgets.count : a->allocation.count)};
         if (c == LOG_SOLVER)
             record_solvers(a, record, shape);
-        else
-            record_put(record, columns[c].path, columns[c].type, columns[c].of_tensors ? 2 : 1, shape,
+        else if (shape[1])
+            record_put(record, columns[c].path, columns[c].type, columns[c].of == ONE ? 1 : 2, shape,
                        allocator_logged(a, c), columns[c].unit, meaning_of(a, c));
-    record_real(record, "/costs/budget", a->allocation.budget, "bit", "budget asked for");
-    record_real(record, "/costs/budget_miss", fmax(0, cost_in_force(a) - a->allocation.budget), "bit",
-                "final cost above the budget, 0 if met");
-    record_real(record, "/costs/largest_in_force", a->largest_cost, "bit", "largest cost in force at any step");
+    }
+    record_budgets(a, record);
 }
 
 void allocator_end(struct allocator *a)
 {
     for (int c = 0; c < LOG_COLUMNS; c++)
         growing_free(&a->log.columns[c]);
+    budgets_close(&a->budgets);
     kept_free(&a->kept);
 }

@@ -3,6 +3,7 @@
 #ifndef BITSWEEP_DECISIONS_H
 #define BITSWEEP_DECISIONS_H
 #include "../results/record.h"
+#include "budgets.h"
 #include "checkpoint.h"
 #include "nn/net.h"
 
@@ -12,7 +13,8 @@ enum logged {
     LOG_BITS,                                             /* float × tensors */
     LOG_TRACE, LOG_RANGE,                                 /* double × tensors */
     LOG_SIGNED,                                           /* int8_t × tensors */
-    LOG_COST, LOG_BUDGET, LOG_OMEGA, LOG_OMEGA_UNIFORM,   /* double */
+    LOG_COST,                                             /* double × budgets */
+    LOG_OMEGA, LOG_OMEGA_UNIFORM,                         /* double */
     LOG_SOLVER,                                           /* struct solver_name */
     LOG_OPTIMAL,                                          /* int8_t */
     LOG_MICROSECONDS,                                     /* double */
@@ -27,9 +29,11 @@ struct allocator {
     struct allocation allocation;
     struct net *net;
     struct decision_log log;
-    double largest_cost;             /* in force at any step */
+    struct budgets budgets;
+    double largest_cost[MAX_BUDGETS]; /* in force at any step */
+    float measured[MAX_TENSORS];     /* widths that the codes of some samples needed last (measured.h); 0: never */
     double seconds;                  /* spent for the allocator, estimation included */
-    double *sum_squares;             /* tensors */
+    double *sum_squares;             /* weights and activations */
     struct kept kept;                /* its state, the log included */
 };
 
@@ -37,9 +41,10 @@ struct allocator {
  * none. */
 const struct quantiser_ops *run_quantiser(const struct settings *);
 
-/* The allocator must stay where it is. */
-void allocator_begin(struct allocator *, struct net *, const struct settings *, long steps, struct arena *);
-/* Before each step, and with step == steps after the last: new widths, logged. */
+/* The allocator must stay where it is. probe: NULL unless the allocator wants one. False: a budget cannot be priced. */
+bool allocator_begin(struct allocator *, struct net *, const struct settings *, const struct dataset *described, long steps,
+                     struct probe *, struct arena *, struct error *);
+/* Before each step, and with step == steps after the last: new widths, logged; the budgets of a guarantee method are met, or the program ends. */
 void allocator_step(struct allocator *, long step);
 /* Where net_backward should leave the squared gradients of this step, or NULL. */
 double *allocator_wants(struct allocator *, long step);

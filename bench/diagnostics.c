@@ -19,7 +19,7 @@ static const struct { const char *path, *meaning; } figures[FIGURES] = {
     {"/diagnostics/zero_gradients", "share of non-zero output gradients that became code 0"},
     {"/diagnostics/gradient_cosine", "cosine between the weight gradient and the float32 network's on the same samples"},
     {"/diagnostics/gradient_noise_ratio", "squared norm of the float32 weight gradient over that of the difference"},
-    {"/diagnostics/weight_codes_used", "share of the codes that some weight has"},
+    {"/diagnostics/weight_codes_used", "share of the codes that some weight has (NaN: the quantiser has none)"},
     {"/diagnostics/input_codes_used", "share of the codes that some input has"},
 };
 
@@ -58,7 +58,7 @@ static double codes_used(const struct range *range, const bool *seen)
     int used = 0;
     for (int i = 0; i < 256; i++)
         used += seen[i];
-    return (double)used / (range->hi - range->lo + 1);
+    return used ? (double)used / (range->hi - range->lo + 1) : NAN; /* none: the values are not codes */
 }
 
 static void compare_gradients(const struct layer *layer, const struct layer *exact, size_t layers, double *row)
@@ -109,7 +109,7 @@ void diagnose(struct diagnostics *d, size_t samples, const int32_t *labels, long
     for (size_t i = 0; i < layers; i++)
         net->layers[i].product.counts = NULL;
     for (size_t i = 0; i < 2 * layers; i++)
-        net->ranges[i].step_grad = net->ranges[i].top_grad = 0;
+        net->ranges[i].step_grad = net->ranges[i].top_grad = net->ranges[i].width_grad = 0;
     d->rows++;
 }
 

@@ -18,7 +18,7 @@
 /* Assumed until runs of the same kind have finished: multiply-accumulates a second on one core, all three products together,
  * as a Zen 4 core trains mlp and ResNet-20 (docs/performance.md); older cores take two to four times as long. */
 static const struct rates { const char *mode; double dense, convolution; } assumed_rates[] = {
-    {"fp", 35e9, 42e9}, {"fqt", 60e9, 82e9}, {"hfqt", 50e9, 63e9}, {"luq", 35e9, 42e9},
+    {"fp", 35e9, 42e9}, {"fqt", 60e9, 82e9}, {"hfqt", 50e9, 63e9}, {"luq", 60e9, 82e9},
 };
 static const struct rates unknown_rates = {"", 5e9, 5e9}; /* of a mode that is in no row */
 #define ASSUMED_START 0.05     /* seconds: a process, evaluation, writing */
@@ -165,7 +165,9 @@ static const struct rates *rates_of(const char *mode)
 static double sample_seconds(const struct tensor *tensors, int count, const struct rates *rates)
 {
     double seconds = 0;
-    for (int i = 0; i < count; i += 2) {
+    for (int i = 0; i < count; i++) {
+        if (tensors[i].kind != TENSOR_WEIGHT)
+            continue;
         bool is_dense = tensors[i].macs <= (double)tensors[i].elements;
         seconds += PRODUCTS * tensors[i].macs / (is_dense ? rates->dense : rates->convolution);
     }
@@ -175,15 +177,15 @@ static double sample_seconds(const struct tensor *tensors, int count, const stru
 static double weight_count(const struct tensor *tensors, int count)
 {
     double weights = 0;
-    for (int i = 0; i < count; i += 2)
-        weights += (double)tensors[i].elements;
+    for (int i = 0; i < count; i++)
+        weights += tensors[i].kind == TENSOR_WEIGHT ? (double)tensors[i].elements : 0;
     return weights;
 }
 
 static struct estimate assume(const struct settings *settings, const struct dataset *dataset)
 {
-    struct tensor tensors[2 * MAX_LAYERS];
-    int count = net_tensors(settings, dataset, tensors);
+    struct tensor tensors[MAX_TENSORS];
+    int count = net_plain_tensors(settings, dataset, tensors);
     double epochs = setting_real(settings, "epochs"), used = (double)subset_count(settings, dataset);
     double samples = epochs * used * (1 - setting_real(settings, "validation"));
     double values = (double)(dataset->train.count + dataset->test.count) * (double)dataset->features;

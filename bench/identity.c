@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "identity.h"
+#include "plugins.h"
 #include "settings.h"
+#include "../methods/costs/table_file.h"
 #include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PLUGIN_DIGITS 16 /* of the SHA-256 of a loaded plugin's file [ours] */
 
 static FILE *open_text(char **text, size_t *size)
 {
@@ -106,14 +110,18 @@ static char *joined_lines(struct line *lines, size_t count)
 char *canonical_text(const struct settings *settings, const struct dataset *dataset, const char *initial)
 {
     size_t count = 0;
-    struct line *lines = xmalloc((2 * settings->count + 2) * sizeof *lines);
+    struct line *lines = xmalloc((3 * settings->count + 2) * sizeof *lines);
     for (size_t i = 0; i < settings->count; i++) {
         const struct setting *setting = &settings->items[i];
         const char *key = setting->param->name;
-        lines[count++] = (struct line){xstrdup(key), xstrdup(setting->value)};
+        const char *value = setting->param->type == PARAM_TEXT ? table_file_identity(setting->value) : setting->value;
+        lines[count++] = (struct line){xstrdup(key), xstrdup(value)};
         if (setting->param->type == PARAM_PLUG) {
             const struct plug *plug = plug_find(setting->param->kind, setting->value);
+            const struct plugin *plugin = plugin_of(plug);
             lines[count++] = (struct line){format_text("%s.version", key), format_text("%d", plug->version)};
+            if (plugin)
+                lines[count++] = (struct line){format_text("%s.file", key), format_text("%.*s", PLUGIN_DIGITS, plugin->sha256)};
         }
     }
     lines[count++] = (struct line){xstrdup("dataset.sha256"), xstrdup(dataset->sha256)};

@@ -2,17 +2,18 @@
  * The verbs and what concerns all of them. */
 #include "cli.h"
 #include "kernels/kernels.h"
+#include "plugins.h"
 #include "version.h"
 #include <cblas.h>
 #include <stdio.h>
 #include <string.h>
 
 extern const struct command cmd_list, cmd_plan, cmd_run, cmd_status, cmd_collect, cmd_table, cmd_plot,
-    cmd_diff, cmd_data, cmd_reference, cmd_bench;
+    cmd_diff, cmd_data, cmd_reference, cmd_bench, cmd_test, cmd_allocate;
 
 static const struct command *const commands[] = {
     &cmd_list, &cmd_plan, &cmd_run, &cmd_status, &cmd_collect, &cmd_table, &cmd_plot,
-    &cmd_diff, &cmd_data, &cmd_reference, &cmd_bench,
+    &cmd_diff, &cmd_data, &cmd_reference, &cmd_bench, &cmd_test, &cmd_allocate,
 };
 
 static void print_overview(FILE *out)
@@ -20,13 +21,20 @@ static void print_overview(FILE *out)
     fputs("usage: bitsweep VERB [ARGUMENTS]   (bitsweep VERB --help says more)\n\n", out);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\n  bitsweep --version names the libraries in use\n", out);
+    fputs("\n  --plugin FILE.so (with any verb, also several times) adds an allocator, solver, cost, quantiser or\n"
+          "  model from a shared object: docs/adding-an-allocator.md\n"
+          "  bitsweep --version names the libraries in use\n", out);
 }
 
 int main(int argc, char **argv)
 {
     kernels(); /* a bad BITSWEEP_ISA ends the program before anything starts */
     openblas_set_num_threads(1); /* products are one thread's; sweeps run several, and --threads is ours */
+    struct error error;
+    if (!plugins_take(&argc, argv, &error)) {
+        fprintf(stderr, "bitsweep: %s\n", error.text);
+        return EXIT_USAGE;
+    }
     if (argc < 2) {
         print_overview(stderr);
         return EXIT_USAGE;

@@ -2,7 +2,9 @@
 #include "memory.h"
 #include "decisions.h"
 #include "diagnostics.h"
+#include "probe.h"
 #include <malloc.h>
+#include <math.h>
 #include <stdlib.h>
 
 /* The program with its libraries and their buffers, as measured. */
@@ -15,7 +17,7 @@ __attribute__((constructor)) static void take_large_blocks_from_the_system(void)
 /* Batches beyond this are not laid out, as the system might refuse the memory, but judged from smaller ones. */
 #define LARGEST_BATCH 256
 
-/* Parameters, the mode's memory, activations and gradients, and the network that diagnostics compare with. */
+/* Parameters, the mode's memory, activations and gradients, and the networks that diagnostics and the probe have. */
 static double laid_out_bytes(const struct settings *settings, const struct dataset *described, size_t batch)
 {
     struct arena arena = {0};
@@ -23,8 +25,9 @@ static double laid_out_bytes(const struct settings *settings, const struct datas
     struct diagnostics diagnostics;
     net_build(net, settings, described, setting_plug(settings, "mode"), run_quantiser(settings), batch, &arena);
     diagnostics_begin(&diagnostics, net, described, (size_t)setting_int(settings, "epochs"), &arena);
-    size_t pool = net_pool_size(net), shadow = diagnostics_pool_size(&diagnostics);
-    double bytes = (double)arena.bytes + (double)(pool > shadow ? pool : shadow) + sizeof *net;
+    const struct probe *probe = probe_wanted(settings) ? probe_begin(net, described, NULL, described->train.count, &arena) : NULL;
+    double pool = fmax((double)net_pool_size(net), fmax((double)diagnostics_pool_size(&diagnostics), (double)probe_pool_size(probe)));
+    double bytes = (double)arena.bytes + pool + sizeof *net;
     if (!net->quantiser) /* the record holds a copy of a float run's weights */
         bytes += (double)net->value_count * sizeof(float);
     arena_free(&arena);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The parameters that every run reads, and those that several plugins share. */
 #include "params.h"
+#include "budgets.h"
+#include "rules.h"
 
 #define WORDS(...) (const char *const[]){__VA_ARGS__, 0}
 #define NUMBER_MAX 1e9
@@ -61,15 +63,32 @@ const struct param *const core_params[] = {
         .source = "ours", .help = "Start from new weights, or from the weights of the FP32 run with the same settings, which the plan then adds."},
     &(const struct param){.name = "record_start", .type = PARAM_BOOL, .fallback = "false",
         .source = "", .help = "Store the initial weights and the order of the samples, to repeat the run in another program."},
+    &(const struct param){.name = "explain", .type = PARAM_BOOL, .fallback = "false", .used = is_quantised,
+        .source = "ours", .help = "After training, compare each tensor's predicted sensitivity with the change of the loss that its quantisation makes, and the widths with the optimum of the sensitivities (/explain in the run file)."},
+    &param_probe_samples,
+    &param_energy_table, &param_latency_table,
     0
 };
 
-const struct param param_budget = {.name = "budget", .type = PARAM_REAL, .min = 1, .max = 32,
-    .source = "", .help = "Mean bits over all allocatable tensors, weights and activations together; may be fractional."};
+const struct param param_budget = {.name = "budget", .type = PARAM_TEXT, .parse = budget_parse, .pairs = true,
+    .form = "a number from 1 to 32, or COST=AMOUNT,... like weight_bytes=70KiB,bops=25%",
+    .source = "", .help = "Mean bits over all allocatable tensors, weights and activations together, may be fractional; or limits of costs: plain numbers, with KiB, MiB, GiB, k, M, G or T, or as % of the cost with all tensors at 8 bits."};
 const struct param param_min_bits = {.name = "min_bits", .type = PARAM_INT, .fallback = "2", .min = 2, .max = 8,
     .source = "rec", .help = "Smallest width an allocator may give."};
 const struct param param_max_bits = {.name = "max_bits", .type = PARAM_INT, .fallback = "8", .min = 2, .max = 8,
     .source = "rec", .help = "Largest width an allocator may give."};
+const struct param param_allocate = {.name = "allocate", .type = PARAM_CHOICE, .fallback = "weights-activations",
+    .choices = WORDS("weights-activations", "weights", "activations", "gradients", "weights-activations-gradients"),
+    .source = "ours", .help = "Which tensors' widths are allocated; other weights and activations have max_bits, other gradients grad_bits. Gradients have a budget of their own (mean_bits_g; grad_bits where none is given)."};
+const struct param param_pin = {.name = "pin", .type = PARAM_TEXT, .parse = pin_parse, .pairs = true, .fallback = "none",
+    .form = "none, or PATTERN=WIDTH,... like first.*=8,last.*=8",
+    .source = "pub", .help = "Fixed widths by name pattern, outside the means over tensors; first and last stand for those layers."};
+const struct param param_limits = {.name = "limits", .type = PARAM_TEXT, .parse = limits_parse, .pairs = true, .fallback = "none",
+    .form = "none, or PATTERN=LEAST..LARGEST,... like *.input=4..8,conv1.*=3..",
+    .source = "ours", .help = "Least and largest widths by name pattern, inside min_bits .. max_bits; a later pattern goes before an earlier one."};
+const struct param param_tie = {.name = "tie", .type = PARAM_TEXT, .parse = tie_parse, .fallback = "none",
+    .form = "none, joins, or PATTERN,... like stage1.*.input,stage2.*.input",
+    .source = "ours", .help = "Tensors with equal widths, one name pattern a group; joins: inputs of layers that read the same activation."};
 const struct param param_noise = {.name = "noise", .type = PARAM_CHOICE, .fallback = "actual", .choices = WORDS("actual", "paper"),
     .source = "ours", .help = "Step of a b-bit quantiser in the sensitivity: range/(2^b-2) when signed (actual), or range/(2^b-1) always (paper)."};
 const struct param param_quantiser = {.name = "quantiser", .type = PARAM_PLUG, .kind = PLUG_QUANTISER, .fallback = "max",

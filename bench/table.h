@@ -7,7 +7,13 @@
 #include "grid.h"
 
 /* A column of numbers; text and latex print value * factor in this format. */
-struct metric { const char *name, *header, *path; double factor; const char *format; bool spread; };
+struct metric {
+    const char *name, *header, *path;
+    double factor;
+    const char *format;
+    bool spread;
+    bool if_any;                    /* of those shown by default: only where some run has it */
+};
 
 struct table {
     struct results results;
@@ -15,9 +21,13 @@ struct table {
     struct names keys;              /* those that the rows show */
     struct metric *metrics;
     size_t metric_count;
+    struct metric *budgets;         /* limit, achieved and miss of each cost, where budgets are on other costs than mean_bits */
+    size_t budget_count;
 };
 
 char *metric_text(const struct metric *, double value); /* free() it */
+/* Words stand at the left of their column, numbers (budgets that are mean widths) at the right. */
+bool key_is_words(const struct table *, const char *key);
 
 /* table_groups.c */
 struct grid group_grid(const struct table *, const struct groups *);

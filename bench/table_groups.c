@@ -48,7 +48,7 @@ struct grid group_grid(const struct table *table, const struct groups *groups)
     size_t keys = table->keys.count, count = keys + 2 + table->metric_count;
     bool *left = xcalloc(count, sizeof *left);
     for (size_t k = 0; k < keys; k++)
-        left[k] = strcmp(table->keys.items[k], "budget") != 0;
+        left[k] = key_is_words(table, table->keys.items[k]);
     struct grid grid = grid_new(count, left);
     free(left);
     for (size_t k = 0; k < keys; k++)

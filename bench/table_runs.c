@@ -28,11 +28,14 @@ static const struct column columns[] = {
     {"budget_miss", "/costs/budget_miss", COLUMN_METRIC},
     {"omega", "/reallocation/omega", COLUMN_METRIC},
     {"omega_uniform", "/reallocation/omega_uniform", COLUMN_METRIC},
+    {"kendall_tau", "/explain/kendall_tau", COLUMN_METRIC},
+    {"regret", "/explain/regret", COLUMN_METRIC},
     {"weight_bytes", "/costs/weight_bytes", COLUMN_METRIC},
     {"bops", "/costs/bops", COLUMN_METRIC},
     {"bops_train", "/costs/bops_train", COLUMN_METRIC},
     {"train_seconds", "/timing/train_seconds", COLUMN_MEASURED},
     {"allocator_seconds", "/timing/allocator_seconds", COLUMN_MEASURED},
+    {"allocating", "/timing/allocator_share", COLUMN_MEASURED},
     {"wall_seconds", "/timing/wall_seconds", COLUMN_MEASURED},
     {"peak_memory_bytes", "/timing/peak_memory_bytes", COLUMN_MEASURED},
     {"git_commit", "/provenance/git_commit", COLUMN_TEXT},
@@ -54,7 +57,7 @@ void names_of_run_columns(struct names *names)
             names_add(names, columns[c].name);
 }
 
-/* All columns: the fixed ones, the other settings that vary, the metrics asked for that have none yet. */
+/* All columns: the fixed ones, budgets, the other settings that vary, the metrics asked for that have none yet. */
 struct columns { struct column *items; size_t count; };
 
 static void add_column(struct columns *all, struct column column)
@@ -67,10 +70,12 @@ static void add_column(struct columns *all, struct column column)
 
 static struct columns all_columns(const struct table *table)
 {
-    size_t most = COLUMNS + table->varying.count + table->metric_count;
+    size_t most = COLUMNS + table->budget_count + table->varying.count + table->metric_count;
     struct columns all = {xmalloc(most * sizeof *all.items), 0};
     for (size_t c = 0; c < COLUMNS; c++)
         add_column(&all, columns[c]);
+    for (size_t b = 0; b < table->budget_count; b++)
+        add_column(&all, (struct column){table->budgets[b].name, table->budgets[b].path, COLUMN_METRIC});
     for (size_t k = 0; k < table->varying.count; k++)
         add_column(&all, (struct column){table->varying.items[k], NULL, COLUMN_SETTING});
     for (size_t m = 0; m < table->metric_count; m++)
@@ -148,7 +153,7 @@ struct grid run_grid(const struct table *table)
     bool *left = xcalloc(count, sizeof *left);
     left[0] = left[keys + 2] = true;
     for (size_t k = 0; k < keys; k++)
-        left[1 + k] = strcmp(table->keys.items[k], "budget") != 0;
+        left[1 + k] = key_is_words(table, table->keys.items[k]);
     struct grid grid = grid_new(count, left);
     free(left);
     grid_add(&grid, xstrdup("id"));

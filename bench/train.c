@@ -2,6 +2,7 @@
  * One run: data set -> network -> mode × allocator -> record, with checkpoints on the way. */
 #include "accounting.h"
 #include "clock.h"
+#include "measured.h"
 #include "memory.h"
 #include "trainer.h"
 #include <cblas.h>
@@ -120,8 +121,8 @@ static void look_around(struct trainer *t)
 /* Only a change of widths changes the price of a step. */
 static void count_bops(struct trainer *t)
 {
-    float bits[2 * MAX_LAYERS];
-    size_t size = 2 * t->net.count * sizeof *bits;
+    float bits[MAX_TENSORS];
+    size_t size = t->net.tensor_count * sizeof *bits;
     net_get_bits(&t->net, bits);
     if (t->step_bops == 0 || memcmp(bits, t->priced, size) != 0)
         t->step_bops = training_bops(&t->net);
@@ -175,12 +176,20 @@ static void train_epoch(struct trainer *t)
     t->curve[LEARNING_RATE][at->epoch] = schedule_rate(&t->schedule, (long)at->step - 1);
 }
 
+/* The first batch of an epoch whose order stands in t->order. */
+static size_t take_first_batch(struct trainer *t, int64_t epoch)
+{
+    size_t rows = batch_at(t, 0, t->split.train_count);
+    batch_take(&t->batches, &t->dataset.train, t->order, 0, rows, epoch, t->net.input, t->labels);
+    return rows;
+}
+
 static void finish_epoch(struct trainer *t)
 {
     struct place *at = &t->place;
-    size_t rows = batch_at(t, 0, t->split.train_count);
-    batch_take(&t->batches, &t->dataset.train, t->order, 0, rows, at->epoch, t->net.input, t->labels);
+    size_t rows = take_first_batch(t, at->epoch);
     diagnose(&t->diagnostics, rows, t->labels, (long)at->step);
+    measure_widths(&t->allocator, rows, (long)at->step);
     struct score score = evaluate(t, &t->dataset.train, t->split.validation, t->split.validation_count);
     t->curve[VALIDATION_LOSS][at->epoch] = score.loss;
     t->curve[VALIDATION_ACCURACY][at->epoch] = score.accuracy;
@@ -198,6 +207,8 @@ static void train(struct trainer *t)
         finish_epoch(t);
     }
     allocator_step(&t->allocator, t->steps);
+    order_of_epoch(t, t->epochs - 1, t->order);
+    measure_widths(&t->allocator, take_first_batch(t, t->epochs - 1), t->steps);
 }
 
 /* ---- before training ---- */
@@ -244,19 +255,24 @@ static bool prepare_data(struct trainer *t, struct error *error)
     return true;
 }
 
-static void prepare_network(struct trainer *t)
+static bool prepare_network(struct trainer *t, struct error *error)
 {
     const struct settings *s = t->settings;
     net_build(&t->net, s, &t->dataset, setting_plug(s, "mode"), run_quantiser(s), t->batch, &t->arena);
     diagnostics_begin(&t->diagnostics, &t->net, &t->dataset, (size_t)t->epochs, &t->arena);
-    size_t size = net_pool_size(&t->net), shared = diagnostics_pool_size(&t->diagnostics);
-    struct pool pool = {.size = size > shared ? size : shared};
+    if (probe_wanted(s))
+        t->probe = probe_begin(&t->net, &t->dataset, t->split.train, t->split.train_count, &t->arena);
+    struct pool pool = {.size = net_pool_size(&t->net)};
+    const size_t shared[] = {diagnostics_pool_size(&t->diagnostics), probe_pool_size(t->probe)};
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+        pool.size = shared[i] > pool.size ? shared[i] : pool.size;
     pool.memory = arena_alloc(&t->arena, pool.size);
     net_use_pool(&t->net, pool);
     diagnostics_use_pool(&t->diagnostics, pool);
+    probe_use_pool(t->probe, pool);
     net_initialise(&t->net);
     batches_begin(&t->batches, s, &t->dataset, &t->net, &t->standardisation);
-    allocator_begin(&t->allocator, &t->net, s, t->steps, &t->arena);
+    return allocator_begin(&t->allocator, &t->net, s, &t->dataset, t->steps, t->probe, &t->arena, error);
 }
 
 static bool prepare(struct trainer *t, struct error *error)
@@ -275,9 +291,20 @@ static bool prepare(struct trainer *t, struct error *error)
     t->step_loss = arena_alloc(&t->arena, (size_t)t->steps * sizeof *t->step_loss);
     for (int c = 0; c < CURVES; c++)
         t->curve[c] = arena_alloc(&t->arena, (size_t)t->epochs * sizeof(double));
-    prepare_network(t);
+    if (!prepare_network(t, error))
+        return false;
     register_state(t);
     return load_initial(t, error);
+}
+
+static void finish(struct trainer *t, struct record *record)
+{
+    struct score test = evaluate(t, &t->dataset.test, NULL, t->dataset.test.count);
+    float bits[MAX_TENSORS];
+    net_get_bits(&t->net, bits);
+    if (setting_has(t->settings, "explain") && setting_bool(t->settings, "explain"))
+        explain(&t->explanation, t->probe, &t->allocator.allocation, bits);
+    record_run(t, test, record);
 }
 
 bool train_run(const struct settings *settings, const struct train_hooks *hooks, struct record *record,
@@ -301,7 +328,7 @@ bool train_run(const struct settings *settings, const struct train_hooks *hooks,
         else if (t->diverged)
             record_run(t, (struct score){NAN, NAN}, record);
         else
-            record_run(t, evaluate(t, &t->dataset.test, NULL, t->dataset.test.count), record);
+            finish(t, record);
     }
     allocator_end(&t->allocator);
     kept_free(&t->kept);

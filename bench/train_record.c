@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * What a run leaves behind. Knows no file format. */
 #include "accounting.h"
+#include "measured.h"
 #include "trainer.h"
 #include <stdlib.h>
 #include <string.h>
@@ -110,8 +111,10 @@ static void record_timing(const struct trainer *t, struct record *record)
     const struct place *at = &t->place, *before = &t->resumed_from;
     record_real(record, "/timing/train_seconds", at->train_seconds, "s", "training steps");
     record_real(record, "/timing/evaluation_seconds", at->evaluation_seconds, "s", "validation and test");
-    record_real(record, "/timing/allocator_seconds", t->allocator.seconds + t->net.observing_seconds, "s",
+    double allocating = t->allocator.seconds + t->net.observing_seconds;
+    record_real(record, "/timing/allocator_seconds", allocating, "s",
                 "the allocator alone: estimation, solver, learned widths' update");
+    record_real(record, "/timing/allocator_share", allocating / at->train_seconds, "fraction", "of the time of training steps");
     record_real(record, "/timing/predicted_memory_bytes", t->predicted_memory, "byte",
                 "peak memory as predicted before the run");
     /* Of earlier processes; the runner adds this one. */
@@ -131,8 +134,10 @@ void record_run(const struct trainer *t, struct score test, struct record *recor
     record_dataset(t, record);
     record_curves(t, record);
     allocator_record(&t->allocator, record);
+    measured_record(&t->allocator, record);
     diagnostics_record(&t->diagnostics, record);
-    record_costs(record, &t->net, t->place.bops_sum / (double)t->place.step);
+    explain_record(&t->explanation, record);
+    record_costs(record, &t->net, &t->dataset, t->place.bops_sum / (double)t->place.step);
     record_timing(t, record);
     if (t->diverged) {
         char *message = format_text("the loss was not finite in epoch %ld, step %ld", (long)t->place.epoch + 1,

@@ -5,6 +5,7 @@
 #include "batches.h"
 #include "decisions.h"
 #include "diagnostics.h"
+#include "explain.h"
 #include "nn/schedule.h"
 #include "train.h"
 #include "../datasets/split.h"
@@ -37,6 +38,8 @@ struct trainer {
     struct net net;
     struct allocator allocator;
     struct diagnostics diagnostics;
+    struct probe *probe;              /* NULL: not wanted */
+    struct explanation explanation;
     struct schedule schedule;
     struct kept kept;
     struct place place, resumed_from;
@@ -47,7 +50,7 @@ struct trainer {
     int32_t *labels;                  /* of the batch in net.input */
     double *curve[CURVES];            /* epochs */
     float *step_loss;                 /* steps */
-    float priced[2 * MAX_LAYERS];     /* widths that step_bops holds for */
+    float priced[MAX_TENSORS];     /* widths that step_bops holds for */
     double step_bops;                 /* 0: not yet known */
     double predicted_memory;          /* bytes */
     double started, saved, last_progress, lap;

@@ -33,6 +33,8 @@ char *param_valid(const struct param *param)
     };
     if (param->type == PARAM_BOOL)
         return xstrdup("true, false");
+    if (param->type == PARAM_TEXT)
+        return xstrdup(param->form);
     struct names words = {0};
     names_of_choices(&words, param->choices);
     if (param->type == PARAM_PLUG)
@@ -156,8 +158,9 @@ static char *parse_dims(const struct param *param, const char *text, const char 
 
 static char *parse_plug(const struct param *param, const char *text, const char **problem)
 {
+    const struct plug *plug = plug_find(param->kind, text);
     *problem = ", which is unknown";
-    return plug_find(param->kind, text) ? xstrdup(text) : NULL;
+    return plug ? xstrdup(plug->alias && strcmp(plug->alias, text) == 0 ? plug->name : text) : NULL;
 }
 
 static char *(*const parsers[])(const struct param *, const char *, const char **) = {
@@ -185,6 +188,8 @@ bool param_parse(const struct param *param, const char *text, char **canonical, 
     for (const char *c = text; *c; c++) /* a line break would break the canonical text of a run */
         if (iscntrl((unsigned char)*c))
             return fail(error, "the value of %s holds a control character", param->name);
+    if (param->type == PARAM_TEXT)
+        return param->parse(text, canonical, error);
     *canonical = is_choice(param, text) ? xstrdup(text) : parsers[param->type](param, text, &problem);
     return *canonical || fail_value(param, text, problem, error);
 }

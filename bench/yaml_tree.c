@@ -44,8 +44,10 @@ static bool fail_syntax(struct reader *r)
 {
     const yaml_parser_t *p = &r->parser;
     yaml_mark_t mark = p->error == YAML_READER_ERROR ? mark_of_offset(r, p->problem_offset) : p->problem_mark;
-    char *problem = format_text("not valid YAML: %s%s%s", p->problem ? p->problem : "unknown problem",
-                                p->context ? " " : "", p->context ? p->context : "");
+    bool is_alias = p->context && strstr(p->context, "alias"); /* of *.weight, which nobody meant as one */
+    char *problem = format_text("not valid YAML: %s%s%s%s", p->problem ? p->problem : "unknown problem",
+                                p->context ? " " : "", p->context ? p->context : "",
+                                is_alias ? "; a text that starts with * stands in quotes" : "");
     fail_here(r, mark, problem);
     free(problem);
     return false;
@@ -71,8 +73,8 @@ static bool refuse_extras(struct reader *r, const yaml_event_t *event)
         tag = event->data.mapping_start.tag;
     }
     if (anchor || event->type == YAML_ALIAS_EVENT)
-        return fail_here(r, event->start_mark, "anchors (&name) and aliases (*name) are not supported; "
-                         "settings above `blocks` are shared by all blocks");
+        return fail_here(r, event->start_mark, "anchors (&name) and aliases (*name) are not supported; settings above `blocks` are "
+                         "shared by all blocks, and a text that starts with & or * stands in quotes");
     if (tag)
         return fail_here(r, event->start_mark, "tags (!name) are not supported; write the plain value");
     return true;

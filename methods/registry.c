@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The plugin tables: one row an entry. A new plugin is one file and one row here. */
 #include "../bench/bitsweep.h"
+#include "../bench/budgets.h"
+#include "../bench/decisions.h"
 #include "../bench/nn/net.h"
+#include "../bench/plugins.h"
 #include "../datasets/datasets.h"
 #include "allocators/allocation.h"
 #include <stdlib.h>
@@ -10,34 +13,48 @@
 extern const struct model_ops model_mlp, model_fcnet, model_lenet5, model_resnet20, model_resnet32, model_resnet18,
     model_mobilenetv2, model_conv1d;
 extern const struct mode_ops mode_fp, mode_fqt, mode_hfqt, mode_luq;
-extern const struct alloc_ops allocator_none, allocator_uniform, allocator_dq, allocator_qbitopt;
-extern const struct quantiser_ops quantiser_max, quantiser_lsq, quantiser_sawb;
-extern const struct solver_ops solver_knapsack, solver_greedy, solver_ilp;
-extern const struct cost_ops cost_mean_bits, cost_mean_bits_w, cost_mean_bits_a, cost_numel_bits_w, cost_weight_bytes,
-    cost_act_bytes_max, cost_act_bytes_sum, cost_bops;
+extern const struct alloc_ops allocator_none, allocator_uniform, allocator_dq, allocator_fracbits, allocator_hawq, allocator_qbitopt, allocator_exhaustive, allocator_random, allocator_fixed, allocator_template;
+extern const struct quantiser_ops quantiser_max, quantiser_lsq, quantiser_sawb, quantiser_dorefa;
+extern const struct solver_ops solver_auto, solver_knapsack, solver_greedy, solver_ilp, solver_exhaustive, solver_relaxed;
+extern const struct cost_ops cost_mean_bits, cost_mean_bits_w, cost_mean_bits_a, cost_mean_bits_g, cost_numel_bits_w, cost_weight_bytes,
+    cost_act_bytes_max, cost_act_bytes_sum, cost_bops, cost_bops_train, cost_train_bytes, cost_energy_pj, cost_latency_ms;
 
 const char *const plug_kind_names[PLUG_KINDS] = {
     [PLUG_DATASET] = "dataset", [PLUG_MODEL] = "model", [PLUG_MODE] = "mode", [PLUG_ALLOCATOR] = "allocator",
     [PLUG_QUANTISER] = "quantiser", [PLUG_SOLVER] = "solver", [PLUG_COST] = "cost",
 };
 
-#define MAX_PLUGS 12
-static const struct plug *const tables[PLUG_KINDS][MAX_PLUGS] = {
+#define MAX_PLUGS 24
+static const struct plug *tables[PLUG_KINDS][MAX_PLUGS] = {
     [PLUG_DATASET] = {&dataset_fashion_mnist.plug, &dataset_mnist.plug, &dataset_cifar10.plug,
                       &dataset_cifar100.plug, &dataset_synthetic.plug, &dataset_hdf5.plug},
     [PLUG_MODEL] = {&model_mlp.plug, &model_fcnet.plug, &model_lenet5.plug, &model_resnet20.plug, &model_resnet32.plug,
                     &model_resnet18.plug, &model_mobilenetv2.plug, &model_conv1d.plug},
     [PLUG_MODE] = {&mode_fp.plug, &mode_fqt.plug, &mode_hfqt.plug, &mode_luq.plug},
-    [PLUG_ALLOCATOR] = {&allocator_none.plug, &allocator_uniform.plug, &allocator_dq.plug, &allocator_qbitopt.plug},
-    [PLUG_QUANTISER] = {&quantiser_max.plug, &quantiser_lsq.plug, &quantiser_sawb.plug},
-    [PLUG_SOLVER] = {&solver_knapsack.plug, &solver_greedy.plug, &solver_ilp.plug},
-    [PLUG_COST] = {&cost_mean_bits.plug, &cost_mean_bits_w.plug, &cost_mean_bits_a.plug, &cost_numel_bits_w.plug,
-                   &cost_weight_bytes.plug, &cost_act_bytes_max.plug, &cost_act_bytes_sum.plug, &cost_bops.plug},
+    [PLUG_ALLOCATOR] = {&allocator_none.plug, &allocator_uniform.plug, &allocator_dq.plug, &allocator_fracbits.plug, &allocator_hawq.plug, &allocator_qbitopt.plug,
+                        &allocator_exhaustive.plug, &allocator_random.plug, &allocator_fixed.plug, &allocator_template.plug},
+    [PLUG_QUANTISER] = {&quantiser_max.plug, &quantiser_lsq.plug, &quantiser_sawb.plug, &quantiser_dorefa.plug},
+    [PLUG_SOLVER] = {&solver_auto.plug, &solver_knapsack.plug, &solver_greedy.plug, &solver_ilp.plug, &solver_exhaustive.plug,
+                     &solver_relaxed.plug},
+    [PLUG_COST] = {&cost_mean_bits.plug, &cost_mean_bits_w.plug, &cost_mean_bits_a.plug, &cost_mean_bits_g.plug, &cost_numel_bits_w.plug,
+                   &cost_weight_bytes.plug, &cost_act_bytes_max.plug, &cost_act_bytes_sum.plug, &cost_bops.plug, &cost_bops_train.plug,
+                   &cost_train_bytes.plug, &cost_energy_pj.plug, &cost_latency_ms.plug},
 };
 
 const struct plug *plug_at(enum plug_kind kind, size_t index)
 {
     return index < MAX_PLUGS ? tables[kind][index] : NULL;
+}
+
+bool plug_put(enum plug_kind kind, const struct plug *plug)
+{
+    size_t i = 0;
+    while (i < MAX_PLUGS && tables[kind][i] && strcmp(tables[kind][i]->name, plug->name) != 0)
+        i++;
+    if (i == MAX_PLUGS)
+        return false;
+    tables[kind][i] = plug;
+    return true;
 }
 
 static bool is_dataset_file(const char *name)
@@ -53,7 +70,7 @@ const struct plug *plug_find(enum plug_kind kind, const char *name)
 {
     const struct plug *plug;
     for (size_t i = 0; (plug = plug_at(kind, i)); i++)
-        if (strcmp(plug->name, name) == 0)
+        if (strcmp(plug->name, name) == 0 || (plug->alias && strcmp(plug->alias, name) == 0))
             return plug;
     return kind == PLUG_DATASET && is_dataset_file(name) ? &dataset_hdf5.plug : NULL;
 }
@@ -63,7 +80,14 @@ const char *plug_check(const struct settings *settings)
     const struct mode_ops *mode = setting_plug(settings, "mode");
     const struct alloc_ops *allocator = setting_plug(settings, "allocator");
     const char *why = mode->check ? mode->check(settings) : NULL;
-    return why || !allocator->check ? why : allocator->check(settings);
+    if (!why && !mode->integer && net_allocates(settings, TENSOR_GRADIENT))
+        why = "the gradients of this mode are float32: only fqt and hfqt have widths of gradients to allocate";
+    if (!why && allocator->check)
+        why = allocator->check(settings);
+    const struct quantiser_ops *quantiser = run_quantiser(settings);
+    if (!why && mode->integer && quantiser && quantiser->quantise)
+        why = "the quantiser's values are no integer codes times a scale, which integer modes need; mode fp is valid";
+    return why;
 }
 
 const char *model_check(const struct settings *settings, const struct dataset *described)
@@ -77,21 +101,36 @@ const char *model_check(const struct settings *settings, const struct dataset *d
 
 bool budget_check(const struct settings *settings, const struct dataset *described, struct error *error)
 {
+    struct tensor tensors[MAX_TENSORS];
+    float bits[MAX_TENSORS];
+    struct budgets budgets;
     if (!setting_has(settings, "budget"))
         return true;
-    const struct cost_ops *cost = &cost_mean_bits;
-    struct tensor tensors[2 * MAX_LAYERS];
-    float bits[2 * MAX_LAYERS];
     int count = net_tensors(settings, described, tensors);
-    double budget = setting_real(settings, "budget");
-    if (uniform_bits(tensors, count, cost, budget, bits))
-        return true;
-    double least = 0, most = 0;
-    for (int high = 0; high < 2; high++) {
-        for (int i = 0; i < count; i++)
-            bits[i] = (float)(high ? tensors[i].hi : tensors[i].lo);
-        *(high ? &most : &least) = cost->price(tensors, count, bits);
+    if (!budgets_open(settings, described, tensors, count, &budgets, error))
+        return false;
+    bool met = uniform_bits(tensors, count, budgets.items, budgets.count, bits);
+    char *text = xstrdup("");
+    for (int b = 0; !met && b < budgets.count; b++) {
+        const struct budget *budget = &budgets.items[b];
+        double least, most;
+        budget_range(budget, tensors, count, &least, &most);
+        if (budget_met(budget, least))
+            continue;
+        char *name = budget->cost == &cost_mean_bits ? xstrdup("") : format_text("%s = ", budget->cost->plug.name);
+        char *longer = format_text("%s%sbudget %s%.10g is infeasible for model %s: feasible are %.10g (all at their least width) to "
+                                   "%.10g (all at their most) %s", text, *text ? "; " : "", name, budget->limit,
+                                   setting_text(settings, "model"), least, most, budget->cost->unit);
+        free(name);
+        free(text);
+        text = longer;
     }
-    return fail(error, "budget %g is infeasible for model %s: feasible are %g (all at min_bits) to %g (all at max_bits) %s",
-                budget, setting_text(settings, "model"), least, most, cost->unit);
+    if (!met)
+        fail(error, "%s", text);
+    const struct alloc_ops *allocator = setting_plug(settings, "allocator");
+    if (met && allocator->solvable)
+        met = allocator->solvable(settings, tensors, count, budgets.items, budgets.count, error);
+    free(text);
+    budgets_close(&budgets);
+    return met;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Test accuracy against achieved mean bits: a panel a mode, a line an allocator, the FP32 reference across.
- */
+ * Test accuracy against the cost that was achieved, mostly mean bits: a panel a mode, a line an allocator, the FP32
+ * reference across. Budgets on different costs make figures of their own. */
 #include "../results/stats.h"
 #include "plots.h"
 #include <math.h>
@@ -19,23 +19,35 @@
 #define KEY_SAMPLE 0.55 /* line sample and space beside a text */
 #define COLUMNS 3
 
-struct point { double bits, bits_deviation, accuracy, accuracy_deviation; size_t seeds; };
+/* The runs of a chart whose budgets are on the same costs, against that cost; against mean bits where there are several. */
+struct view {
+    struct chart chart;    /* lines and cells are of the view alone */
+    char *costs;           /* of the budgets */
+    const char *cost;      /* along the axis */
+    struct cost_axis axis;
+};
 
-static struct summary over_seeds(const struct record **runs, size_t count, const char *path, double factor)
+/* The cost in the units of its axis. */
+struct point { double cost, cost_deviation, accuracy, accuracy_deviation; size_t seeds; };
+
+static struct summary accuracy_of(const struct record **runs, size_t count)
 {
     double *values = xmalloc((count + 1) * sizeof *values);
     for (size_t i = 0; i < count; i++)
-        values[i] = factor * record_get_real(runs[i], path, NAN);
+        values[i] = 100 * record_get_real(runs[i], "/metrics/test_accuracy", NAN);
     struct summary summary = summarise(values, count);
     free(values);
     return summary;
 }
 
-static struct point point_of(const struct cell *cell)
+static struct point point_of(const struct view *view, const struct cell *cell)
 {
-    struct summary bits = over_seeds(cell->runs, cell->count, "/costs/mean_bits", 1);
-    struct summary accuracy = over_seeds(cell->runs, cell->count, "/metrics/test_accuracy", 100);
-    return (struct point){bits.mean, bits.deviation, accuracy.mean, accuracy.deviation, cell->count};
+    double *values = xmalloc((cell->count + 1) * sizeof *values);
+    for (size_t i = 0; i < cell->count; i++)
+        values[i] = achieved_cost(cell->runs[i], view->cost) / view->axis.unit;
+    struct summary cost = summarise(values, cell->count), accuracy = accuracy_of(cell->runs, cell->count);
+    free(values);
+    return (struct point){cost.mean, cost.deviation, accuracy.mean, accuracy.deviation, cell->count};
 }
 
 /* Ranges of both axes over all panels, deviations included. */
@@ -48,38 +60,43 @@ static void widen(struct extent *range, double middle, double deviation)
     range->high = fmax(range->high, middle + half);
 }
 
-static void find_ranges(const struct chart *chart, struct extent *bits, struct extent *accuracy)
+/* Bits have a tic each. */
+static bool in_bits(const struct view *view) { return strcmp(view->cost, "mean_bits") == 0; }
+
+static void find_ranges(const struct view *view, struct extent *cost, struct extent *accuracy)
 {
-    *bits = *accuracy = (struct extent){INFINITY, -INFINITY};
+    const struct chart *chart = &view->chart;
+    *cost = *accuracy = (struct extent){INFINITY, -INFINITY};
     for (size_t i = 0; i < chart->count; i++)
         for (size_t k = 0; k < chart->lines[i].count; k++) {
-            struct point point = point_of(&chart->lines[i].cells[k]);
-            widen(bits, point.bits, point.bits_deviation);
+            struct point point = point_of(view, &chart->lines[i].cells[k]);
+            widen(cost, point.cost, point.cost_deviation);
             widen(accuracy, point.accuracy, point.accuracy_deviation);
         }
     if (chart->reference_count > 0) {
-        struct summary r = over_seeds(chart->references, chart->reference_count, "/metrics/test_accuracy",
-                                      100);
+        struct summary r = accuracy_of(chart->references, chart->reference_count);
         widen(accuracy, r.mean, r.deviation);
     }
     double pad = fmax(0.05 * (accuracy->high - accuracy->low), 0.1);
     accuracy->low = fmax(0, accuracy->low - pad);
     accuracy->high = fmin(100.5, accuracy->high + pad);
-    bits->low -= 0.4;
-    bits->high += 0.4;
+    pad = in_bits(view) ? 0.4 : fmax(0.08 * (cost->high - cost->low), 0.01 * cost->high);
+    cost->low -= pad;
+    cost->high += pad;
 }
 
 /* One data block a line; `$line3` is line 3 of the chart. */
-static void put_data(FILE *out, const struct chart *chart)
+static void put_data(FILE *out, const struct view *view)
 {
-    fputs("# budget, mean bits achieved, their deviation, test accuracy in %, its deviation, seeds\n", out);
+    const struct chart *chart = &view->chart;
+    fprintf(out, "# budget, %s achieved, deviation, test accuracy in %%, deviation, seeds\n", view->cost);
     for (size_t i = 0; i < chart->count; i++) {
         const struct line *line = &chart->lines[i];
         fprintf(out, "$line%zu << END\n# %s, %s\n", i + 1, line->label, line->mode);
         for (size_t k = 0; k < line->count; k++) {
-            struct point point = point_of(&line->cells[k]);
+            struct point point = point_of(view, &line->cells[k]);
             fprintf(out, "%s %.8g %.8g %.8g %.8g %zu\n",
-                    *line->cells[k].budget ? line->cells[k].budget : "NaN", point.bits, point.bits_deviation,
+                    *line->cells[k].budget ? line->cells[k].budget : "NaN", point.cost, point.cost_deviation,
                     point.accuracy, point.accuracy_deviation, point.seeds);
         }
         fputs("END\n", out);
@@ -87,11 +104,13 @@ static void put_data(FILE *out, const struct chart *chart)
     fputc('\n', out);
 }
 
-static bool bits_vary(const struct line *line)
+static bool cost_varies(const struct view *view, const struct line *line)
 {
-    for (size_t k = 0; k < line->count; k++)
-        if (point_of(&line->cells[k]).bits_deviation > 1e-9)
+    for (size_t k = 0; k < line->count; k++) {
+        struct point point = point_of(view, &line->cells[k]);
+        if (point.cost_deviation > 1e-9 * point.cost)
             return true;
+    }
     return false;
 }
 
@@ -99,7 +118,7 @@ static void put_reference(FILE *out, const struct chart *chart)
 {
     if (chart->reference_count == 0)
         return;
-    struct summary r = over_seeds(chart->references, chart->reference_count, "/metrics/test_accuracy", 100);
+    struct summary r = accuracy_of(chart->references, chart->reference_count);
     fprintf(out, "# FP32 reference: mean and deviation over %zu seeds\nfp32 = %.8g\nfp32_deviation = %.8g\n",
             r.count, r.mean, isfinite(r.deviation) ? r.deviation : 0);
     fputs("set object 1 rectangle from graph 0, first fp32 - fp32_deviation \\\n"
@@ -111,8 +130,9 @@ static void put_reference(FILE *out, const struct chart *chart)
 /* Error bars as vectors, since the style yerrorbars erases what lies under its marks. They come first, so
  * that the marks lie on them. */
 #define BAR "with vectors heads size graph 0.012,90"
-static void put_panel(FILE *out, const struct chart *chart, struct words *labels, const char *mode)
+static void put_panel(FILE *out, const struct view *view, struct words *labels, const char *mode)
 {
+    const struct chart *chart = &view->chart;
     const char *separator = "plot ";
     if (chart->reference_count > 0) {
         fprintf(out, "%sfp32 with lines ls %d notitle", separator, REFERENCE_STYLE);
@@ -128,7 +148,7 @@ static void put_panel(FILE *out, const struct chart *chart, struct words *labels
                 fprintf(out, "%s$line%zu using 2:($4-$5):(0):(2*$5) " BAR " ls %zu dt solid lw 0.8 notitle",
                         separator, i + 1, style);
                 separator = ", \\\n     ";
-                if (bits_vary(line))
+                if (cost_varies(view, line))
                     fprintf(out,
                             "%s$line%zu using ($2-$3):4:(2*$3):(0) " BAR " ls %zu dt solid lw 0.8 notitle",
                             separator, i + 1, style);
@@ -181,8 +201,7 @@ static struct layout lay_out(const struct chart *chart, const char *heading, con
     return l;
 }
 
-static void put_panels(const struct layout *l, const struct chart *chart, const struct words *modes,
-                       struct words *labels)
+static void put_panels(const struct layout *l, const struct view *view, const struct words *modes, struct words *labels)
 {
     FILE *out = l->page.script;
     double panel = (l->page.width - LEFT - 0.1 - (l->columns - 1) * GAP) / l->columns;
@@ -197,15 +216,21 @@ static void put_panels(const struct layout *l, const struct chart *chart, const 
         put_text(out, l->panels > 1 ? modes->items[p] : "");
         fprintf(out, " offset 0,-0.7\nset format x '%s'\nset format y '%s'\n", lowest ? "%g" : "",
                 column == 0 ? "%g" : "");
-        fprintf(out, "set xlabel '%s' offset 0,0.6\n", lowest ? "Achieved mean bits" : "");
+        fputs("set xlabel ", out);
+        put_text(out, lowest ? view->axis.label : "");
+        fputs(" offset 0,0.6\n", out);
         fprintf(out, "set ylabel '%s' offset 0.3,0\n", column == 0 ? "Test accuracy (%)" : "");
-        put_panel(out, chart, labels, modes->items[p]);
+        put_panel(out, view, labels, modes->items[p]);
         fputs(p == 0 ? "unset label 1\n" : "", out);
     }
 }
 
-static char *describe_seeds(const struct chart *chart)
+/* "budgets on bops, weight_bytes" where the axis does not tell. */
+static char *describe_runs(const struct view *view)
 {
+    const struct chart *chart = &view->chart;
+    bool several = strcmp(view->costs, view->cost) != 0;
+    char *title = format_text("%s%s%s", chart->title, several ? ", budgets on " : "", several ? view->costs : "");
     size_t least = SIZE_MAX, most = 0;
     for (size_t i = 0; i < chart->count; i++)
         for (size_t k = 0; k < chart->lines[i].count; k++) {
@@ -213,34 +238,35 @@ static char *describe_seeds(const struct chart *chart)
             least = count < least ? count : least;
             most = count > most ? count : most;
         }
-    if (most == 1)
-        return format_text("%s, one seed", chart->title);
-    if (least == most)
-        return format_text("%s, mean ± deviation over %zu seeds", chart->title, most);
-    return format_text("%s, mean ± deviation over %zu to %zu seeds", chart->title, least, most);
+    char *text = most == 1       ? format_text("%s, one seed", title)
+                 : least == most ? format_text("%s, mean ± deviation over %zu seeds", title, most)
+                                 : format_text("%s, mean ± deviation over %zu to %zu seeds", title, least, most);
+    free(title);
+    return text;
 }
 
-static bool draw(const struct figure *figure, const struct chart *chart, const struct output *output,
-                 struct error *error)
+static bool draw_view(const struct figure *figure, const struct view *view, const char *part, const struct output *output,
+                      struct error *error)
 {
-    char *script = NULL, *name = figure_file(figure, chart, ""), *heading = describe_seeds(chart);
+    const struct chart *chart = &view->chart;
+    char *script = NULL, *name = figure_file(figure, chart, part), *heading = describe_runs(view);
     size_t size;
     struct words modes = chart_modes(chart), labels = chart_labels(chart);
     struct layout l = lay_out(chart, heading, &modes, &labels);
-    struct extent bits, accuracy;
-    find_ranges(chart, &bits, &accuracy);
+    struct extent cost, accuracy;
+    find_ranges(view, &cost, &accuracy);
     FILE *out = l.page.script = open_memstream(&script, &size);
     if (!out)
         die("no memory stream");
-    page_begin(&l.page, name, "Test accuracy against achieved mean bits");
-    put_data(out, chart);
-    fprintf(out, "set multiplot\nunset key\nset xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\nset xtics 1\n",
-            bits.low, bits.high, accuracy.low, accuracy.high);
+    page_begin(&l.page, name, "Test accuracy against the cost achieved");
+    put_data(out, view);
+    fprintf(out, "set multiplot\nunset key\nset xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\nset xtics %s\n",
+            cost.low, cost.high, accuracy.low, accuracy.high, in_bits(view) ? "1" : "autofreq");
     put_reference(out, chart);
     fputs("set label 1 ", out);
     put_text(out, heading);
     fprintf(out, " at screen 0.5, screen %.5f center\n", 1 - 0.55 * HEADING / l.page.height);
-    put_panels(&l, chart, &modes, &labels);
+    put_panels(&l, view, &modes, &labels);
     page_place(&l.page, (struct box){0.05, 0, l.page.width - 0.1, l.key_height});
     put_key(out, chart, &labels, l.key_columns);
     fputs("unset multiplot\n", out);
@@ -254,9 +280,102 @@ static bool draw(const struct figure *figure, const struct chart *chart, const s
     return ok;
 }
 
+/* ---- views ---------------------------------------------------------------------------- */
+
+/* All that the chart's budgets are about, in order of appearance; the texts are to be freed. */
+static struct words all_costs(const struct chart *chart)
+{
+    struct words all = {0};
+    for (size_t i = 0; i < chart->count; i++)
+        for (size_t k = 0; k < chart->lines[i].count; k++) {
+            char *costs = costs_of_budget(chart->lines[i].cells[k].budget);
+            size_t count = all.count;
+            words_add(&all, costs);
+            if (all.count == count)
+                free(costs);
+        }
+    return all;
+}
+
+/* The line's cells with budgets on these costs; free() them. */
+static struct line line_of(const struct line *from, const char *costs)
+{
+    struct line line = {from->mode, from->label, xcalloc(from->count + 1, sizeof *line.cells), 0};
+    for (size_t k = 0; k < from->count; k++) {
+        char *own = costs_of_budget(from->cells[k].budget);
+        if (strcmp(own, costs) == 0)
+            line.cells[line.count++] = from->cells[k];
+        free(own);
+    }
+    return line;
+}
+
+/* The largest cost of any run, for the unit of the axis; false if a run does not tell what it cost. */
+static bool find_largest(const struct view *view, double *largest, struct error *error)
+{
+    *largest = 0;
+    for (size_t i = 0; i < view->chart.count; i++)
+        for (size_t k = 0; k < view->chart.lines[i].count; k++)
+            for (size_t r = 0; r < view->chart.lines[i].cells[k].count; r++) {
+                const struct record *run = view->chart.lines[i].cells[k].runs[r];
+                double cost = achieved_cost(run, view->cost);
+                if (!isfinite(cost))
+                    return fail(error, "run %s does not tell its %s", record_get_text(run, "/id", "?"), view->cost);
+                *largest = fmax(*largest, cost);
+            }
+    return true;
+}
+
+static bool make_view(const struct chart *chart, const char *costs, struct view *view, struct error *error)
+{
+    double largest;
+    *view = (struct view){.chart = *chart, .costs = xstrdup(costs), .axis = {1, NULL}};
+    view->cost = strchr(view->costs, ',') ? "mean_bits" : view->costs;
+    view->chart.lines = xcalloc(chart->count + 1, sizeof *view->chart.lines);
+    view->chart.count = 0;
+    for (size_t i = 0; i < chart->count; i++) {
+        struct line line = line_of(&chart->lines[i], costs);
+        if (line.count > 0)
+            view->chart.lines[view->chart.count++] = line;
+        else
+            free(line.cells);
+    }
+    if (!find_largest(view, &largest, error))
+        return false;
+    view->axis = cost_axis(view->chart.lines[0].cells[0].runs[0], view->cost, largest);
+    return true;
+}
+
+static void view_free(struct view *view)
+{
+    for (size_t i = 0; i < view->chart.count; i++)
+        free(view->chart.lines[i].cells);
+    free(view->chart.lines);
+    free(view->costs);
+    free((char *)view->axis.label);
+}
+
+static bool draw(const struct figure *figure, const struct chart *chart, const struct output *output,
+                 struct error *error)
+{
+    struct words costs = all_costs(chart);
+    bool ok = true;
+    for (size_t i = 0; i < costs.count && ok; i++) {
+        struct view view;
+        bool usual = costs.count == 1 || strcmp(costs.items[i], "mean_bits") == 0;
+        ok = make_view(chart, costs.items[i], &view, error) &&
+             draw_view(figure, &view, usual ? "" : costs.items[i], output, error);
+        view_free(&view);
+    }
+    for (size_t i = 0; i < costs.count; i++)
+        free((char *)costs.items[i]);
+    words_free(&costs);
+    return ok;
+}
+
 const struct figure figure_accuracy_bits = {
     .name = "accuracy-bits",
-    .help =
-        "Test accuracy against achieved mean bits: a panel a mode, a line an allocator, the FP32 reference.",
+    .help = "Test accuracy against achieved mean bits, or another cost: a panel a mode, a line an allocator, the FP32 "
+            "reference.",
     .draw = draw,
 };

@@ -9,15 +9,12 @@
 #define CELL_WIDTH 0.34
 #define ROW_HEIGHT 0.165
 #define GAP 0.12
-#define BOTTOM 0.42       /* budgets and x label */
+#define BOTTOM 0.42       /* budgets and x label; budgets that stand upright take more */
 #define TOP 0.2           /* panel title */
 #define HEADING 0.2
 #define BAR 0.62          /* colour bar with its numbers */
 #define COLUMNS 4         /* panels side by side */
 #define MOST_ROWS 30      /* of tensors below each other with all modes in one figure */
-#define LOWEST 2
-#define HIGHEST 8
-#define DARK 5.4          /* from here on numbers are white */
 
 struct panel { const struct line *line; size_t row, column; };
 
@@ -29,23 +26,23 @@ struct grid {
     size_t tensor_count;
     struct panel *panels;
     size_t count, rows, columns;
+    bool mean_widths;            /* all budgets are */
+    double upright;              /* inches that the longest budget takes where it stands upright, else 0 */
 };
 
-static int by_value(const void *left, const void *right)
+static int by_budget(const void *left, const void *right)
 {
-    const char *a = *(const char *const *)left, *b = *(const char *const *)right;
-    double x = *a ? strtod(a, NULL) : INFINITY, y = *b ? strtod(b, NULL) : INFINITY;
-    return x < y ? -1 : x > y;
+    return compare_budgets(*(const char *const *)left, *(const char *const *)right);
 }
 
-/* The chart's budgets, ascending; "" (none) last. */
+/* The chart's budgets in order. */
 static struct words chart_budgets(const struct chart *chart)
 {
     struct words budgets = {0};
     for (size_t i = 0; i < chart->count; i++)
         for (size_t k = 0; k < chart->lines[i].count; k++)
             words_add(&budgets, chart->lines[i].cells[k].budget);
-    qsort(budgets.items, budgets.count, sizeof *budgets.items, by_value);
+    qsort(budgets.items, budgets.count, sizeof *budgets.items, by_budget);
     return budgets;
 }
 
@@ -127,16 +124,16 @@ static void put_line(FILE *out, struct grid *grid, const struct line *line, size
 
 static void put_tics(FILE *out, const struct grid *grid, bool budgets, bool tensors)
 {
-    fputs("set xtics scale 0 (", out);
+    fprintf(out, "set xtics scale 0%s (", grid->upright > 0 ? " rotate by 90 right" : "");
     for (size_t b = 0; b < grid->budgets.count; b++) {
         fputs(b > 0 ? ", " : "", out);
-        put_text(out, !budgets ? "" : *grid->budgets.items[b] ? grid->budgets.items[b] : "none");
+        put_tic(out, !budgets ? "" : *grid->budgets.items[b] ? grid->budgets.items[b] : "none");
         fprintf(out, " %zu", b);
     }
-    fputs(") offset 0,0.4\nset ytics scale 0 (", out);
+    fprintf(out, ") offset 0,%g\nset ytics scale 0 (", grid->upright > 0 ? 0 : 0.4);
     for (size_t t = 0; t < grid->tensor_count; t++) {
         fputs(t > 0 ? ", " : "", out);
-        put_text(out, tensors ? ((char **)grid->tensors->data)[t] : "");
+        put_tic(out, tensors ? ((char **)grid->tensors->data)[t] : "");
         fprintf(out, " %zu", t);
     }
     fputs(")\n", out);
@@ -153,7 +150,10 @@ static void put_panel(const struct page *page, struct grid *grid, struct box box
     put_text(out, title);
     free(title);
     bool lowest = is_lowest(grid, panel);
-    fprintf(out, " offset 0,-0.75\nset xlabel '%s' offset 0,0.7\n", lowest ? "Budget (mean bits)" : "");
+    fprintf(out, " offset 0,-0.75\nset xlabel '%s' offset 0,0.7\n",
+            !lowest             ? ""
+            : grid->mean_widths ? "Budget (mean bits)"
+                                : "Budget");
     put_tics(out, grid, lowest, panel->column == 0);
     fprintf(out, "plot $panel%zu using 1:2:(0.5):(0.5):3 \\\n"
                  "         with boxxyerror lc palette fs solid border lc rgb 'white', \\\n"
@@ -163,17 +163,16 @@ static void put_panel(const struct page *page, struct grid *grid, struct box box
             index + 1);
 }
 
-/* Light to dark in even steps of lightness (ColorBrewer YlGnBu), so that it reads in grey and without red or
- * green. */
-static void put_palette(const struct page *page, double left, double bottom, double height)
+/* Budgets that are wider than their column stand upright. */
+static void measure_budgets(struct grid *grid)
 {
-    fprintf(page->script,
-            "dark = %g\nset palette defined (0 '#ffffd9', 1 '#edf8b1', 2 '#c7e9b4', 3 '#7fcdbb', \\\n"
-            "    4 '#41b6c4', 5 '#1d91c0', 6 '#225ea8', 7 '#0c2c84')\n"
-            "set cbrange [%d:%d]\nset cbtics 1 scale 0 offset -0.6,0\nset cblabel 'Bits' offset -0.8,0\n"
-            "set colorbox user origin %.5f,%.5f size %.5f,%.5f border\n",
-            DARK, LOWEST, HIGHEST, left / page->width, bottom / page->height, 0.1 / page->width,
-            height / page->height);
+    double widest = 0;
+    grid->mean_widths = true;
+    for (size_t b = 0; b < grid->budgets.count; b++) {
+        widest = fmax(widest, text_width(grid->budgets.items[b]));
+        grid->mean_widths &= is_mean_width(grid->budgets.items[b]);
+    }
+    grid->upright = widest > CELL_WIDTH ? 1.1 * widest + 0.1 : 0;
 }
 
 static double longest_name(const struct grid *grid)
@@ -195,13 +194,13 @@ static double panel_width(const struct grid *grid)
 
 static void put_page(const struct page *page, struct grid *grid, const char *name, double left, double panel)
 {
-    double tall = TOP + grid->tensor_count * ROW_HEIGHT;
+    double tall = TOP + grid->tensor_count * ROW_HEIGHT, bottom = BOTTOM + grid->upright;
     FILE *out = page->script;
     page_begin(page, name, "Final width of each tensor at each budget");
     fprintf(out, "set multiplot\nunset key\nunset grid\nunset border\nset xrange [-0.5:%g]\n"
                  "set yrange [%g:-0.5]\n",
             grid->budgets.count - 0.5, grid->tensor_count - 0.5);
-    put_palette(page, left + grid->columns * (panel + GAP), BOTTOM, page->height - BOTTOM - HEADING - TOP);
+    put_bits_palette(page, left + grid->columns * (panel + GAP), bottom, page->height - bottom - HEADING - TOP);
     fputs("set label 1 ", out);
     put_text(out, grid->chart->title);
     fprintf(out, " at screen 0.5, screen %.5f center\n\n", 1 - 0.55 * HEADING / page->height);
@@ -221,7 +220,7 @@ static bool draw_grid(const struct figure *figure, struct grid *grid, const char
     double left = longest_name(grid) + 0.12, panel = panel_width(grid);
     struct page page = {
         .width = fmax(left + grid->columns * (panel + GAP) + BAR, text_width(grid->chart->title) + 0.2),
-        .height = HEADING + grid->rows * (TOP + grid->tensor_count * ROW_HEIGHT) + BOTTOM};
+        .height = HEADING + grid->rows * (TOP + grid->tensor_count * ROW_HEIGHT) + BOTTOM + grid->upright};
     page.script = open_memstream(&script, &size);
     if (!page.script)
         die("no memory stream");
@@ -242,6 +241,7 @@ static bool draw(const struct figure *figure, const struct chart *chart, const s
         return false;
     grid.tensor_count = field_count(grid.tensors);
     grid.budgets = chart_budgets(chart);
+    measure_budgets(&grid);
     grid.panels = xmalloc(chart->count * sizeof *grid.panels);
     struct words modes = chart_modes(chart);
     bool ok = true;

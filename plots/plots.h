@@ -10,7 +10,7 @@
 
 /* The finished runs of one line at one budget: they differ in the seed alone. */
 struct cell {
-    const char *budget; /* as asked for; "" if the allocator reads none */
+    const char *budget; /* as asked for, canonical; "" if the allocator reads none */
     const struct record **runs;
     size_t count;
 };
@@ -19,7 +19,7 @@ struct cell {
 struct line {
     const char *mode;
     char *label; /* the allocator, and the settings that tell it from other lines of allocator and mode */
-    struct cell *cells; /* budgets ascending, none last */
+    struct cell *cells; /* in the order of compare_budgets */
     size_t count;
 };
 
@@ -53,6 +53,21 @@ void words_free(struct words *);
 struct words chart_modes(const struct chart *);
 struct words chart_labels(const struct chart *);
 
+/* ---- budgets (budgets.c) -------------------------------------------------------------- */
+
+/* As of qsort: mean widths ascending, then costs with limits, whose numbers count as numbers; "" (none) last. */
+int compare_budgets(const char *, const char *);
+/* Whether the budget is a mean width, or none. */
+bool is_mean_width(const char *budget);
+/* The costs it is about, joined: "mean_bits", "bops", "bops, weight_bytes"; free() it. */
+char *costs_of_budget(const char *budget);
+
+/* What a run's final widths cost; NAN if the run does not tell. */
+double achieved_cost(const struct record *run, const char *cost);
+/* A cost as an axis shows it: divided by `unit`. free() the label, which names both. */
+struct cost_axis { double unit; const char *label; };
+struct cost_axis cost_axis(const struct record *run, const char *cost, double largest);
+
 /* ---- how it looks (style.c) ----------------------------------------------------------- */
 
 /* Sizes are inches; a paper's column is 3.4, its text 7 wide. */
@@ -66,11 +81,20 @@ void page_begin(const struct page *, const char *name, const char *what);
 void page_place(const struct page *, struct box);
 /* A single-quoted gnuplot string of plain text: nothing in it is markup. */
 void put_text(FILE *script, const char *text);
-/* Line styles 1.. tell lines apart by colour, dashes and mark; REFERENCE_STYLE is the FP32 reference's. */
+/* The same as the label of a tic, which gnuplot takes for a number's format. */
+void put_tic(FILE *script, const char *text);
+/* Line styles 1.. tell lines apart by colour, dashes and mark; REFERENCE_STYLE is the FP32
+ * reference's, or a limit's; BLACK_STYLE a plain line's. */
 size_t line_style(size_t index);
 #define REFERENCE_STYLE 100
+#define BLACK_STYLE 101
 /* Inches that a text of the base font takes, roughly. */
 double text_width(const char *text);
+/* Colours of widths, with the bar in this place (inches). From DARK_BITS on, text on them is white. */
+void put_bits_palette(const struct page *, double left, double bottom, double height);
+#define LEAST_BITS 2
+#define MOST_BITS 8
+#define DARK_BITS 5.4
 
 /* ---- where it goes (gnuplot.c) -------------------------------------------------------- */
 
@@ -95,6 +119,7 @@ struct figure {
     bool (*draw)(const struct figure *, const struct chart *, const struct output *, struct error *);
 };
 extern const struct figure *const figures[]; /* NULL-terminated */
-/* "accuracy-bits", or "accuracy-bits-CHART-PART" where there are several; free() it. */
+/* "accuracy-bits", or "accuracy-bits-CHART-PART" where there are several; what file names should not hold becomes a dash.
+ * free() it. */
 char *figure_file(const struct figure *, const struct chart *, const char *part);
 #endif

@@ -151,10 +151,7 @@ static struct cell *cell_of(struct line *line, const char *budget)
 
 static int by_budget(const void *left, const void *right)
 {
-    const struct cell *a = left, *b = right;
-    double x = *a->budget ? strtod(a->budget, NULL) : INFINITY,
-           y = *b->budget ? strtod(b->budget, NULL) : INFINITY;
-    return x < y ? -1 : x > y ? 1 : strcmp(a->budget, b->budget);
+    return compare_budgets(((const struct cell *)left)->budget, ((const struct cell *)right)->budget);
 }
 
 static const struct record *first_run(const struct line *line) { return line->cells[0].runs[0]; }

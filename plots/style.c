@@ -29,18 +29,22 @@ double text_width(const char *text)
     return characters * FONT_POINTS * 0.74 / 72;
 }
 
-void put_text(FILE *script, const char *text)
+static void put_quoted(FILE *script, const char *text, bool is_format)
 {
     fputc('\'', script);
     for (const char *c = text; *c; c++) {
         if (strchr("\\{}^_@&~", *c))
             fputc('\\', script);
-        if (*c == '\'')
-            fputc('\'', script);
+        if (*c == '\'' || (is_format && *c == '%'))
+            fputc(*c, script);
         fputc((unsigned char)*c < ' ' ? ' ' : *c, script);
     }
     fputc('\'', script);
 }
+
+void put_text(FILE *script, const char *text) { put_quoted(script, text, false); }
+
+void put_tic(FILE *script, const char *text) { put_quoted(script, text, true); }
 
 /* Sizes in the script are points; a terminal of more dots per inch draws everything larger. */
 static void put_terminals(const struct page *page, const char *name)
@@ -73,6 +77,7 @@ void page_begin(const struct page *page, const char *name, const char *what)
                 styles[i % STYLES].colour, styles[i % STYLES].dashes,
                 i < STYLES ? styles[i].mark : styles[i - STYLES].open_mark);
     fprintf(out, "set style line %d lc rgb '#000000' lw 0.8 dt (2,3)\n", REFERENCE_STYLE);
+    fprintf(out, "set style line %d lc rgb '#000000' lw 1 dt solid\n", BLACK_STYLE);
     fputs("set border lw 0.6 lc rgb '#404040'\n"
           "set tics nomirror scale 0.5 tc rgb '#000000'\n"
           "set grid ytics lt 1 lw 0.4 lc rgb '#dddddd'\n\n", out);
@@ -84,4 +89,17 @@ void page_place(const struct page *page, struct box box)
             (box.left + box.width) / page->width);
     fprintf(page->script, "set bmargin at screen %.5f\nset tmargin at screen %.5f\n",
             box.bottom / page->height, (box.bottom + box.height) / page->height);
+}
+
+/* Light to dark in even steps of lightness (ColorBrewer YlGnBu), so that it reads in grey and without red or
+ * green. */
+void put_bits_palette(const struct page *page, double left, double bottom, double height)
+{
+    fprintf(page->script,
+            "dark = %g\nset palette defined (0 '#ffffd9', 1 '#edf8b1', 2 '#c7e9b4', 3 '#7fcdbb', \\\n"
+            "    4 '#41b6c4', 5 '#1d91c0', 6 '#225ea8', 7 '#0c2c84')\n"
+            "set cbrange [%d:%d]\nset cbtics 1 scale 0 offset -0.6,0\nset cblabel 'Bits' offset -0.8,0\n"
+            "set colorbox user origin %.5f,%.5f size %.5f,%.5f border\n",
+            DARK_BITS, LEAST_BITS, MOST_BITS, left / page->width, bottom / page->height, 0.1 / page->width,
+            height / page->height);
 }

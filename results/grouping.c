@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Settings that vary, and groups of runs. */
 #include "grouping.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SETTINGS "/settings/"
+#define BUDGETS "/budgets/"
 
 bool results_load(const char *path, struct results *results, struct error *error)
 {
@@ -29,20 +31,68 @@ const char *run_setting(const struct record *run, const char *key)
 
 bool run_done(const struct record *run) { return strcmp(record_get_text(run, "/status", ""), "done") == 0; }
 
-bool run_number(const struct record *run, const char *path, double *value)
+static bool element(const struct field *field, size_t index, double *value)
 {
-    const struct field *field = record_find(run, path);
-    if (!field || field->rank > 1 || field_count(field) == 0)
-        return false;
-    size_t last = field_count(field) - 1;
     switch (field->type) {
-    case RECORD_F64: *value = ((const double *)field->data)[last]; return true;
-    case RECORD_F32: *value = ((const float *)field->data)[last]; return true;
-    case RECORD_I64: *value = (double)((const int64_t *)field->data)[last]; return true;
-    case RECORD_I8: *value = ((const int8_t *)field->data)[last]; return true;
+    case RECORD_F64: *value = ((const double *)field->data)[index]; return true;
+    case RECORD_F32: *value = ((const float *)field->data)[index]; return true;
+    case RECORD_I64: *value = (double)((const int64_t *)field->data)[index]; return true;
+    case RECORD_I8: *value = ((const int8_t *)field->data)[index]; return true;
     case RECORD_TEXT: break;
     }
     return false;
+}
+
+/* The largest miss of a budget as a share of its limit. */
+static bool relative_miss(const struct record *run, double *value)
+{
+    const struct field *misses = record_find(run, BUDGETS "miss"), *limits = record_find(run, BUDGETS "limit");
+    if (!misses || !limits || field_count(misses) != field_count(limits) || field_count(misses) == 0)
+        return false;
+    *value = 0;
+    for (size_t b = 0; b < field_count(misses); b++) {
+        double miss, limit;
+        if (!element(misses, b, &miss) || !element(limits, b, &limit))
+            return false;
+        *value = fmax(*value, miss / limit);
+    }
+    return true;
+}
+
+/* "/budgets/achieved/bops": the value of /budgets/achieved that belongs to bops in /budgets/name. */
+static bool budget_number(const struct record *run, const char *path, double *value)
+{
+    const char *cost = strrchr(path, '/') + 1;
+    char values[256];
+    if (strcmp(path, BUDGETS "relative_miss") == 0)
+        return relative_miss(run, value);
+    snprintf(values, sizeof values, "%.*s", (int)(cost - path - 1), path);
+    const struct field *names = record_find(run, BUDGETS "name"), *field = record_find(run, values);
+    if (!names || !field || names->type != RECORD_TEXT || field_count(names) != field_count(field))
+        return false;
+    for (size_t i = 0; i < field_count(names); i++)
+        if (strcmp(((char **)names->data)[i], cost) == 0)
+            return element(field, i, value);
+    return false;
+}
+
+bool run_number(const struct record *run, const char *path, double *value)
+{
+    const struct field *field = record_find(run, path);
+    if (!field && strncmp(path, BUDGETS, strlen(BUDGETS)) == 0)
+        return budget_number(run, path, value);
+    return field && field->rank <= 1 && field_count(field) > 0 && element(field, field_count(field) - 1, value);
+}
+
+struct names budget_costs(const struct results *results)
+{
+    struct names costs = {0};
+    for (size_t i = 0; i < results->count; i++) {
+        const struct field *names = record_find(&results->runs[i], BUDGETS "name");
+        for (size_t b = 0; names && names->type == RECORD_TEXT && b < field_count(names); b++)
+            names_add(&costs, ((char **)names->data)[b]);
+    }
+    return costs;
 }
 
 const char *constant_value(const struct results *results, const char *key)

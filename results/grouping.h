@@ -13,8 +13,11 @@ void results_free(struct results *);
 /* NULL if the run does not read the key. */
 const char *run_setting(const struct record *run, const char *key);
 bool run_done(const struct record *run);
-/* A number, or the last of a series; false if there is none at that path. */
+/* A number, or the last of a series; "/budgets/achieved/COST": that budget's of a series of one a budget;
+ * "/budgets/relative_miss": the largest /budgets/miss as a share of its limit. False if there is none at that path. */
 bool run_number(const struct record *run, const char *path, double *value);
+/* The costs that some run has a budget of, in order of appearance; names_free() them. */
+struct names budget_costs(const struct results *);
 
 /* Keys of all settings of the runs: dataset, model, mode, allocator and budget first, then by name; seed left
  * out. A key is varying if two of the runs that read it have different values, else constant. names_free() both. */

@@ -15,6 +15,7 @@ void seed(uint64_t value)
 
 double draw(double low, double high) { return low + (high - low) * rng_uniform(draw_key, draws++); }
 int draw_int(int low, int high) { return (int)floor(draw(low, high + 1)); }
+int many(int count) { return getenv("BITSWEEP_LONG") ? 20 * count : count; }
 
 struct instance *instance_new(int tensors, int widths, int rows)
 {
@@ -23,17 +24,23 @@ struct instance *instance_new(int tensors, int widths, int rows)
     return in;
 }
 
+static bool is_whole(const struct choice_problem *p, int row)
+{
+    for (int i = 0; i < p->tensors * p->widths; i++) {
+        double cost = p->cost[row * p->tensors * p->widths + i];
+        if (isfinite(cost) && cost != floor(cost))
+            return false;
+    }
+    return true;
+}
+
 bool within_budgets(const struct choice_problem *p, const int *bits)
 {
     for (int row = 0; row < p->rows; row++) {
         double sum = 0;
-        bool whole = true;
-        for (int t = 0; t < p->tensors; t++) {
-            double cost = p->cost[((size_t)row * p->tensors + t) * p->widths + bits[t] - p->lo];
-            whole &= cost == floor(cost);
-            sum += cost;
-        }
-        if (sum > p->budget[row] * (whole ? 1 : 1 + 1e-11))
+        for (int t = 0; t < p->tensors; t++)
+            sum += p->cost[((size_t)row * p->tensors + t) * p->widths + bits[t] - p->lo];
+        if (sum > p->budget[row] * (1 + 1e-11) || (sum > p->budget[row] && is_whole(p, row)))
             return false;
     }
     return true;
@@ -64,7 +71,7 @@ bool solve(const struct solver_ops *solver, const struct choice_problem *p, int 
     cr_assert(within_budgets(p, bits), "%s exceeds a budget", solver->plug.name);
     cr_assert_float_eq(info->objective, objective(p, bits), 1e-12 * fabs(info->objective));
     cr_assert(info->bound <= info->objective && info->seconds >= 0);
-    int again[MAX_TENSORS];
+    int again[MOST_TENSORS];
     struct solver_info other;
     cr_assert(solver->solve(p, again, &other) && memcmp(bits, again, sizeof(int) * p->tensors) == 0,
               "%s answers differently a second time", solver->plug.name);

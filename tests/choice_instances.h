@@ -4,14 +4,14 @@
 #define BITSWEEP_TEST_CHOICE_INSTANCES_H
 #include "../bench/bitsweep.h"
 
-#define MAX_TENSORS 1000
+#define MOST_TENSORS 1000
 #define MAX_WIDTHS 7
-#define MAX_ROWS 2
+#define MAX_ROWS 3
 
 /* A problem that owns its arrays. */
 struct instance {
     struct choice_problem problem;
-    double omega[MAX_TENSORS * MAX_WIDTHS], cost[MAX_ROWS * MAX_TENSORS * MAX_WIDTHS], budget[MAX_ROWS];
+    double omega[MOST_TENSORS * MAX_WIDTHS], cost[MAX_ROWS * MOST_TENSORS * MAX_WIDTHS], budget[MAX_ROWS];
 };
 struct instance *instance_new(int tensors, int widths, int rows); /* free() it */
 
@@ -19,6 +19,8 @@ struct instance *instance_new(int tensors, int widths, int rows); /* free() it *
 void seed(uint64_t value);
 double draw(double low, double high);
 int draw_int(int low, int high);
+/* `count`, or twenty times as many where BITSWEEP_LONG is set. */
+int many(int count);
 
 /* Exact in whole numbers: the tests only use costs below 2^53. */
 bool within_budgets(const struct choice_problem *, const int *bits);

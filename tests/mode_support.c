@@ -36,6 +36,9 @@ void begin_shape(struct layer_test *t, struct settings settings, struct geometry
     t->mode = setting_plug(&t->settings, "mode");
     t->x_range = (struct range){.kind = TENSOR_ACTIVATION, .bits = bits_a, .elements = in_positions(&shape) * shape.in_c};
     t->w_range = (struct range){.kind = TENSOR_WEIGHT, .bits = bits_w, .elements = n * k};
+    t->g_range = (struct range){.kind = TENSOR_GRADIENT};
+    if (setting_has(&t->settings, "grad_bits"))
+        t->g_range.bits = (float)setting_int(&t->settings, "grad_bits");
     t->x = matrix(t, inputs, shape.in_c), t->w = matrix(t, n, k), t->g = matrix(t, m, n);
     t->bias = arena_alloc(&t->arena, n * sizeof(float));
     fill(t->x, inputs, shape.in_c, 1, positive);
@@ -47,7 +50,7 @@ void begin_shape(struct layer_test *t, struct settings settings, struct geometry
         .shape = &t->shape, .dense = dense, .samples = samples, .samples_max = samples, .m = m, .n = n, .k = k,
         .x = t->x, .w = t->w, .bias = t->bias, .g = t->g,
         .y = matrix(t, m, n), .dx = matrix(t, inputs, shape.in_c), .dw = matrix(t, n, k),
-        .x_range = &t->x_range, .w_range = &t->w_range, .observing = true, .seed = 1, .settings = &t->settings,
+        .x_range = &t->x_range, .w_range = &t->w_range, .g_range = &t->g_range, .observing = true, .seed = 1, .settings = &t->settings,
         .quantiser = t->mode->quantiser ? t->mode->quantiser
                                         : (const struct quantiser_ops *)plug_find(PLUG_QUANTISER, "max"),
     };

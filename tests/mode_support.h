@@ -11,7 +11,7 @@ struct layer_test {
     const struct mode_ops *mode;
     struct geometry shape;
     struct product p;
-    struct range x_range, w_range;
+    struct range x_range, w_range, g_range;
     float *x, *w, *bias, *g;
 };
 

@@ -193,8 +193,8 @@ Test(verbs, list_json)
     cJSON_Delete(root);
     free(text);
     text = output_of(&cmd_list, "allocators");
-    cr_expect(strstr(text, "qbitopt: ") && strstr(text, "budget, must be given  (real: a number from 1 to "
-                                                        "32)"),
+    cr_expect(strstr(text, "qbitopt: ") && strstr(text, "budget, must be given  (text: a number from 1 to "
+                                                        "32, or COST=AMOUNT"),
               "%s", text);
     free(text);
 }

@@ -68,8 +68,22 @@ static const struct bad_file bad_files[] = {
     {HEAD "budget: 4\nhidden: 128-\n", ":3:9: ", "joined by '-'"},
     {HEAD "budget: 4\nhidden: [[128, 64], 32]\n", ":3:10: ", "joined by '-', like 512-256"},
     {HEAD "budget: [[4]]\n", ":2:10: ", "a list inside the list of 'budget'; valid: single values"},
-    {HEAD "budget: [{a: 4}]\n", ":2:10: ", "a mapping inside the list of 'budget'"},
-    {HEAD "budget: {a: 4}\n", ":2:9: ", "'budget' holds a mapping"},
+    {HEAD "budget: 4\nseed: [{a: 4}]\n", ":3:8: ", "a mapping inside the list of 'seed'"},
+    {HEAD "budget: 4\nseed: {a: 4}\n", ":3:7: ", "'seed' holds a mapping"},
+    {HEAD "budget: 4\ntie: {a: 4}\n", ":3:6: ", "'tie' holds a mapping"},
+    /* mappings as values */
+    {HEAD "budget: {bop: 4}\n", ":2:9: ", "there is no cost 'bop'; did you mean 'bops'"},
+    {HEAD "budget: [4, {bops: 4x}]\n", ":2:13: ", "the limit of bops is '4x'"},
+    {HEAD "budget:\n  bops: 25%\n  weight_bytes: 7Q\n", ":3:3: ", "the limit of weight_bytes is '7Q'"},
+    {HEAD "budget: {}\n", ":2:9: ", "the mapping of 'budget' is empty"},
+    {HEAD "budget: {bops: }\n", ":2:16: ", "'bops' in the mapping of 'budget' has no value"},
+    {HEAD "budget: {bops: [25%, 50%]}\n", ":2:16: ", "'bops' in the mapping of 'budget' holds a list"},
+    {HEAD "budget: {bops: {a: 3}}\n", ":2:16: ", "'bops' in the mapping of 'budget' holds a mapping"},
+    {HEAD "budget: {bops: 25%, bops: 50%}\n", ":2:21: ", "duplicate key 'bops'"},
+    {HEAD "budget: [[{bops: 4}]]\n", ":2:10: ", "a list inside the list of 'budget'; valid: single values and mappings"},
+    {HEAD "budget: 4\nexclude: [{budget: {bop: 1}}]\n", ":3:20: ", "there is no cost 'bop'"},
+    {HEAD "budget: 4\npin: {*.weight: 8}\n", ":3:8: ", "a text that starts with * stands in quotes"},
+    {HEAD "budget: 4\npin: {*weight: 8}\n", ":3:7: ", "a text that starts with & or * stands in quotes"},
     {HEAD "budget: []\n", ":2:9: ", "the list of 'budget' is empty"},
     {HEAD "budget:\nseed: 1\n", ":2:8: ", "'budget' has no value"},
     {HEAD "budget: [2, ~]\n", ":2:13: ", "'budget' has no value"},
@@ -143,6 +157,8 @@ Test(config, bad_options)
         {"seed=[]", "the list of 'seed' is empty"},
         {"seed=", "'seed' has no value"},
         {"seed={a: 1}", "'seed' holds a mapping"},
+        {"budget={bops: 4x}", "the limit of bops is '4x'"},
+        {"budget={}", "the mapping of 'budget' is empty"},
         {"seed", "not of the form key=value"},
         {"=3", "not of the form key=value"},
         {"blocks=3", "'blocks' cannot stand here"},
@@ -184,7 +200,8 @@ static const char valid_file[] =
     "    mode:\n"
     "      - fqt\n"
     "      - hfqt\n"
-    "    zip: {budget: [2, 4.5], epochs: [3, 5]}\n"
+    "    zip: {budget: [2, {bops: 40%}], epochs: [3, 5]}\n"
+    "    pin: {last.*: 8}\n"
     "    exclude:\n"
     "      - {mode: hfqt, budget: 2}\n"
     "    hidden: 32-16\n"

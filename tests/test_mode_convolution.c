@@ -489,8 +489,8 @@ Test(mode_convolution, costs_of_the_way_back)
     double macs = 64.0 * 16 * 72, g = 64 * 16, x = 64 * 72, w = 16 * 72 / 4.0; /* x: unfolded; w: once a batch of 4 */
     double additions = g * (4 + 6) * 32 + x * 6 * (5 + 6) + w * 4 * (3 + 4),
            requantised = 32 * (2 * g * 32 + x * (5 + 6) + w * (3 + 4));
-    expect_near(plain.mode->backward_bops(&plain.p, 3, 5), macs * 4 * (3 + 5));
-    expect_near(transformed.mode->backward_bops(&transformed.p, 3, 5), macs * 4 * (3 + 5) + additions + requantised);
+    expect_near(plain.mode->backward_bops(&plain.p, 3, 5, 4), macs * 4 * (3 + 5));
+    expect_near(transformed.mode->backward_bops(&transformed.p, 3, 5, 4), macs * 4 * (3 + 5) + additions + requantised);
     end(&plain);
     end(&transformed);
 }

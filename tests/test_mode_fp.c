@@ -221,6 +221,6 @@ Test(mode_fp, cost_of_backward)
     struct geometry g = test_geometry(8, 8, 16, 32, 3, 3, 1, 1, 1, false);
     struct layer_test t;
     begin(&t, &g, false, 2, 0, false);
-    cr_assert(mode_fp.backward_bops(&t.p, 4, 4) == 2.0 * 64 * 32 * 144 * 1024);
+    cr_assert(mode_fp.backward_bops(&t.p, 4, 4, 4) == 2.0 * 64 * 32 * 144 * 1024);
     end(&t);
 }

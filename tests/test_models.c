@@ -105,7 +105,7 @@ Test(models, tensors_are_those_of_the_network)
     struct dataset data = images(3, 32, 10);
     struct fixture f;
     build(&f, "resnet20", &data, 2);
-    struct tensor tensors[2 * MAX_LAYERS];
+    struct tensor tensors[MAX_TENSORS];
     cr_assert_eq(net_tensors(&f.settings, &data, tensors), 2 * (int)f.net.count);
     cr_assert(memcmp(tensors, f.net.tensors, 2 * f.net.count * sizeof *tensors) == 0);
     cr_assert_str_eq(tensors[0].name, "conv1.weight");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The verb table, on made-up runs. */
+#include "../results/store.h"
 #include "made_runs.h"
 #include "support.h"
 #include "verbs.h"
@@ -18,14 +19,14 @@ Test(table, per_run_csv)
          *arguments = format_text("%s --per-run --format csv", path);
     expect_output(&cmd_table, arguments,
         "id,dataset,model,mode,allocator,budget,seed,status,test_accuracy,mean_bits,test_loss,validation_accuracy,"
-        "budget_miss,omega,omega_uniform,weight_bytes,bops,bops_train,train_seconds,allocator_seconds,wall_seconds,"
-        "peak_memory_bytes,git_commit\n"
-        "00000000000000f1,synthetic,mlp,fp,none,,1,done,0.9,32,,,,,,,,,1.5,,2,,abc\n"
-        "00000000000000a1,synthetic,mlp,fqt,qbitopt,2.5,1,done,0.875,2.5,,,0,0.21875,3,,,,1.5,,2,,abc\n"
-        "00000000000000b1,synthetic,mlp,fqt,qbitopt,4,1,done,0.5,4,,,0,0.125,3,,,,1.5,,2,,abc\n"
-        "00000000000000f2,synthetic,mlp,fp,none,,2,done,0.9,32,,,,,,,,,1.5,,2,,abc\n"
-        "00000000000000a2,synthetic,mlp,fqt,qbitopt,2.5,2,done,0.625,2.25,,,0,0.15625,3,,,,1.5,,2,,abc\n"
-        "00000000000000b2,synthetic,mlp,fqt,qbitopt,4,2,diverged,,,,,,,,,,,1.5,,2,,abc\n");
+        "budget_miss,omega,omega_uniform,kendall_tau,regret,weight_bytes,bops,bops_train,train_seconds,allocator_seconds,"
+        "allocating,wall_seconds,peak_memory_bytes,git_commit\n"
+        "00000000000000f1,synthetic,mlp,fp,none,,1,done,0.9,32,,,,,,,,,,,1.5,,,2,,abc\n"
+        "00000000000000a1,synthetic,mlp,fqt,qbitopt,2.5,1,done,0.875,2.5,,,0,0.21875,3,,,,,,1.5,,,2,,abc\n"
+        "00000000000000b1,synthetic,mlp,fqt,qbitopt,4,1,done,0.5,4,,,0,0.125,3,,,,,,1.5,,,2,,abc\n"
+        "00000000000000f2,synthetic,mlp,fp,none,,2,done,0.9,32,,,,,,,,,,,1.5,,,2,,abc\n"
+        "00000000000000a2,synthetic,mlp,fqt,qbitopt,2.5,2,done,0.625,2.25,,,0,0.15625,3,,,,,,1.5,,,2,,abc\n"
+        "00000000000000b2,synthetic,mlp,fqt,qbitopt,4,2,diverged,,,,,,,,,,,,,1.5,,,2,,abc\n");
     free(arguments);
     free(path);
     remove_folder(folder);
@@ -135,6 +136,91 @@ Test(table, one_run_file)
     cr_assert_not_null(strstr(outcome.out, "00000000000000a1     1  done              87.50\n"), "%s", outcome.out);
     outcome_free(&outcome);
     free(arguments);
+    remove_folder(folder);
+}
+
+/* ---- budgets on costs ---- */
+
+/* A run with these budgets; what explains it is there too. */
+static struct record costed(const struct made *made, const char *budget, size_t count, const char *const *costs,
+                            const double *limits, const double *achieved)
+{
+    struct record record = made_record(made);
+    double misses[4];
+    for (size_t b = 0; b < count; b++)
+        misses[b] = achieved[b] > limits[b] ? achieved[b] - limits[b] : 0;
+    record_text(&record, "/settings/budget", budget, "");
+    record_put(&record, "/budgets/name", RECORD_TEXT, 1, &count, costs, "", "");
+    record_put(&record, "/budgets/limit", RECORD_F64, 1, &count, limits, "", "");
+    record_put(&record, "/budgets/achieved", RECORD_F64, 1, &count, achieved, "", "");
+    record_put(&record, "/budgets/miss", RECORD_F64, 1, &count, misses, "", "");
+    record_real(&record, "/explain/kendall_tau", 0.5, "", "");
+    record_real(&record, "/explain/regret", made->accuracy / 100, "", "");
+    record_real(&record, "/timing/allocator_share", 0.015, "", "");
+    return record;
+}
+
+/* FOLDER/costs.h5: one run with two budgets that misses the second by a quarter, and one with a mean width; free() it. */
+static char *costed_file(const char *folder)
+{
+    const char *ids[2], *paths[2];
+    struct record runs[2] = {
+        costed(&made_runs[1], "bops=25%,weight_bytes=1000", 2, (const char *const[]){"bops", "weight_bytes"},
+               (const double[]){65536, 1000}, (const double[]){65000, 1250}),
+        costed(&made_runs[2], "4", 1, (const char *const[]){"mean_bits"}, (const double[]){4}, (const double[]){3.75}),
+    };
+    struct error error;
+    for (int i = 0; i < 2; i++) {
+        ids[i] = made_runs[1 + i].id;
+        paths[i] = format_text("%s/%s.h5", folder, ids[i]);
+        cr_assert(store_write(paths[i], &runs[i], &error), "%s", error.text);
+        record_free(&runs[i]);
+    }
+    char *path = format_text("%s/costs.h5", folder);
+    cr_assert(store_collect(path, ids, paths, 2, &(struct record){0}, &error), "%s", error.text);
+    for (int i = 0; i < 2; i++)
+        free((char *)paths[i]);
+    return path;
+}
+
+Test(table, budgets_on_costs)
+{
+    char *folder = temporary_folder(), *path = costed_file(folder),
+         *arguments = format_text("%s --by budget --format latex", path);
+    expect_output(&cmd_table, arguments,
+                  "\\begin{tabular}{lrrrrrrrrrrrrr}\n\\toprule\n"
+                  "budget & n & failed & test accuracy \\% & mean bits & bops & weight\\_bytes & omega & omega\\_uniform & "
+                  "budget miss \\% & "
+                  "Kendall tau & regret \\% & training s & allocating \\% \\\\\n\\midrule\n"
+                  "bops=25\\%,weight\\_bytes=1000 & 1 & 0 & 87.50 $\\pm$ - & 2.500 & 65000 & 1250 & 0.2188 & 3 & 25 & 0.50 "
+                  "& 0.88 & 1.50 & "
+                  "1.50 \\\\\n"
+                  "4 & 1 & 0 & 50.00 $\\pm$ - & 4.000 & - & - & 0.125 & 3 & 0 & 0.50 & 0.50 & 1.50 & 1.50 \\\\\n"
+                  "\\bottomrule\n\\end{tabular}\n");
+    free(arguments);
+
+    arguments = format_text("%s --per-run --format csv", path);
+    char *csv = output_of(&cmd_table, arguments), *rest = csv;
+    static const char *const ends[] = {
+        (",git_commit,bops_limit,bops_achieved,bops_miss,weight_bytes_limit,weight_bytes_achieved,weight_bytes_miss,"
+         "mean_bits_limit,mean_bits_achieved,mean_bits_miss,relative_miss"),
+        ",abc,65536,65000,0,1000,1250,250,,,,0.25", ",abc,,,,,,,4,3.75,0,0",
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const char *line = strsep(&rest, "\n");
+        cr_assert(line && strlen(line) > strlen(ends[i]));
+        cr_expect_str_eq(line + strlen(line) - strlen(ends[i]), ends[i]);
+        cr_expect(i != 1 || strstr(line, ",\"bops=25%,weight_bytes=1000\","), "%s", line);
+    }
+    free(csv);
+    free(arguments);
+
+    arguments = format_text("%s --by seed --metric weight_bytes_miss,/budgets/achieved/bops --format csv", path);
+    char *means = output_of(&cmd_table, arguments);
+    cr_expect(strstr(means, "\n1,2,0,250,,,65000,,\n"), "%s", means);
+    free(means);
+    free(arguments);
+    free(path);
     remove_folder(folder);
 }
 

@@ -127,7 +127,8 @@ static void expect_pieces_of_dense_nets(const char *mode, const char *allocator,
 {
     char *mode_text = format_text("mode=%s", mode), *allocator_text = format_text("allocator=%s", allocator);
     bool quantised = strcmp(allocator, "none") != 0;
-    struct settings s = make_settings("samples=300", "features=20", "hidden=12-7", "epochs=4", "batch=32", mode_text,
+    struct settings s = make_settings("samples=300", "features=20", "hidden=12-7", "epochs=4", "batch=32", "bits=*=4", "pin=none",
+                                      "hawq_widths=2-4-8", mode_text,
                                       allocator_text, quantised ? "budget=3.5" : NULL,
                                       strcmp(allocator, "qbitopt") == 0 ? "tau=3" : NULL, NULL);
     if (!plug_check(&s))

@@ -3,9 +3,12 @@
 #include "nodes.h"
 #include "../kernels/kernels.h"
 
-static float *coefficient(const struct node *node, int which)
+/* y = x + other: the same kernel as a normalisation's, which scales. */
+static void declare(struct net *net, struct node *node)
 {
-    return node->coefficients + (size_t)which * row_stride(node->out.c);
+    (void)net;
+    for (size_t c = 0; c < node->out.c; c++)
+        coefficient(node, SCALE)[c] = 1;
 }
 
 static void activate(const struct net *net, const struct node *node, size_t sample)
@@ -20,8 +23,6 @@ static void activate(const struct net *net, const struct node *node, size_t samp
 
 static void forward(struct net *net, struct node *node)
 {
-    for (size_t c = 0; c < node->out.c; c++)
-        coefficient(node, SCALE)[c] = 1;
     for_samples(net, node, activate);
 }
 
@@ -43,4 +44,4 @@ static void backward(struct net *net, struct node *node)
         give_gradient(net, in, node->dy->memory);
 }
 
-const struct node_ops node_activate = {.hands_on = true, .forward = forward, .backward = backward};
+const struct node_ops node_activate = {.declare = declare, .hands_on = true, .forward = forward, .backward = backward};

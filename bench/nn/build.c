@@ -2,6 +2,7 @@
  * Laying out a network: parameters, ranges, the modes' memory; and its first weights. */
 #include "nodes.h"
 #include "../parallel.h"
+#include "../rules.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -13,15 +14,10 @@ void add_parameter(struct net *net, const struct node *node, const char *what, s
                    bool decays)
 {
     struct parameter *p = &net->parameters[net->parameter_count++];
-    *p = (struct parameter){.rows = rows, .cols = cols, .stride = row_stride(cols), .decays = decays};
+    *p = (struct parameter){.rows = rows, .cols = cols, .stride = row_stride(cols), .trained = trained, .decays = decays};
     snprintf(p->name, sizeof p->name, "%s.%s", node->spec.name, what);
     net->value_count += rows * p->stride;
     net->trained_count += trained ? rows * p->stride : 0;
-}
-
-static bool is_statistic(const struct node *node, size_t parameter)
-{
-    return node->spec.kind == NODE_NORM && parameter >= node->parameter + 2;
 }
 
 /* Trained parameters first, then the statistics, in the network's order. */
@@ -35,33 +31,35 @@ static void place_parameters(struct net *net, const struct net *original, struct
         net->values = arena_alloc(arena, net->value_count * sizeof(float));
         net->velocities = arena_alloc(arena, net->trained_count * sizeof(float));
     }
-    for (size_t n = 0; n < net->node_count; n++) {
-        const struct node *node = &net->nodes[n];
-        size_t end = n + 1 < net->node_count ? net->nodes[n + 1].parameter : net->parameter_count;
-        for (size_t i = node->parameter; i < end; i++) {
-            struct parameter *p = &net->parameters[i];
-            bool statistic = is_statistic(node, i);
-            size_t *next = statistic ? &rest : &trained;
-            p->value = net->values + *next;
-            p->gradient = statistic ? NULL : net->gradients + *next;
-            p->velocity = statistic || original ? NULL : net->velocities + *next;
-            *next += p->rows * p->stride;
-        }
+    for (struct parameter *p = net->parameters; p < net->parameters + net->parameter_count; p++) {
+        size_t *next = p->trained ? &trained : &rest;
+        p->value = net->values + *next;
+        p->gradient = p->trained ? net->gradients + *next : NULL;
+        p->velocity = p->trained && !original ? net->velocities + *next : NULL;
+        *next += p->rows * p->stride;
     }
 }
 
 /* ---- layers ---- */
 
-static void add_tensor(struct net *net, const struct node *node, enum tensor_kind kind)
+/* Ranges of all three kinds, also where the gradients' width is not allocated. */
+static void add_tensors(struct net *net, size_t layers)
 {
-    size_t index = 2 * (size_t)node->layer + (kind == TENSOR_ACTIVATION);
-    struct tensor *tensor = &net->tensors[index];
-    describe_tensor(tensor, net->settings, node, kind);
-    net->ranges[index] = (struct range){
-        .kind = kind, .elements = tensor->elements, .min_bits = tensor->lo, .max_bits = tensor->hi};
+    struct error error;
+    int count = describe_tensors(net->settings, net->nodes, net->node_count, net->tensors);
+    if (net->quantiser && !rules_apply(net->settings, net->tensors, count, &error))
+        die("%s", error.text); /* rules_check has refused it before */
+    net->tensor_count = (size_t)count;
+    for (size_t i = 0; i < net->tensor_count; i++)
+        net->ranges[i] = (struct range){.kind = net->tensors[i].kind, .elements = net->tensors[i].elements,
+                                        .min_bits = tensor_least(&net->tensors[i]), .max_bits = tensor_most(&net->tensors[i])};
+    for (size_t i = net->tensor_count; i < 3 * layers; i++)
+        net->ranges[i] = (struct range){.kind = TENSOR_GRADIENT};
+    for (size_t i = 2 * layers; setting_has(net->settings, "grad_bits") && i < 3 * layers; i++)
+        net->ranges[i].bits = (float)setting_int(net->settings, "grad_bits");
 }
 
-static void build_layer(struct net *net, const struct node *node, struct arena *arena)
+static void build_layer(struct net *net, const struct node *node, size_t layers, struct arena *arena)
 {
     size_t index = (size_t)node->layer;
     struct layer *layer = &net->layers[index];
@@ -70,14 +68,17 @@ static void build_layer(struct net *net, const struct node *node, struct arena *
         .node = (int)(node - net->nodes), .shape = node->window, .n = w->rows, .k = w->cols, .w = w->value,
         .dw = w->gradient, .bias = bias ? bias->value : NULL, .dbias = bias ? bias->gradient : NULL,
     };
-    add_tensor(net, node, TENSOR_WEIGHT);
-    add_tensor(net, node, TENSOR_ACTIVATION);
     layer->product = (struct product){
         .shape = &layer->shape, .dense = node->spec.kind == NODE_DENSE, .samples = net->batch, .samples_max = net->batch,
         .m = net->batch * out_positions(&layer->shape), .n = layer->n, .k = layer->k, .w = layer->w, .bias = layer->bias,
-        .w_range = &net->ranges[2 * index], .x_range = &net->ranges[2 * index + 1], .quantiser = net->quantiser,
+        .w_range = &net->ranges[2 * index], .x_range = &net->ranges[2 * index + 1],
+        .g_range = &net->ranges[2 * layers + index], .quantiser = net->quantiser,
         .seed = (uint64_t)setting_int(net->settings, "seed"), .layer = (int)index, .settings = net->settings,
     };
+    if (net->quantiser && net->quantiser->begin) {
+        net->quantiser->begin(layer->product.w_range, net->settings, layer->product.dense);
+        net->quantiser->begin(layer->product.x_range, net->settings, layer->product.dense);
+    }
     layer->product.state = net->mode->prepare(net->settings, &layer->product, arena);
     size_t scratch = net->mode->scratch_size ? net->mode->scratch_size(&layer->product) : 0;
     scratch = (scratch + LINE - 1) / LINE * LINE;
@@ -98,10 +99,10 @@ static void add_nodes(struct net *net, const struct dataset *described, struct a
         node->parameter = net->parameter_count;
         size_t stride = row_stride(node->out.c);
         net->widest = stride > net->widest ? stride : net->widest;
-        if (i != NODE_INPUT && node->ops->declare)
-            node->ops->declare(net, node);
         if (i != NODE_INPUT && (node->spec.kind == NODE_NORM || node->spec.kind == NODE_ACTIVATE))
             node->coefficients = arena_alloc(arena, COEFFICIENTS * stride * sizeof(float));
+        if (i != NODE_INPUT && node->ops->declare)
+            node->ops->declare(net, node);
     }
 }
 
@@ -119,9 +120,13 @@ static void lay_out(struct net *net, const struct net *original, const struct da
     net->chunk_sums = arena_alloc(arena, 2 * CHUNKS * net->widest * sizeof *net->chunk_sums);
     net->block_sums = arena_alloc(arena, 2 * CHUNKS * net->widest * sizeof *net->block_sums);
     place_parameters(net, original, arena);
+    size_t layers = 0;
+    for (size_t i = 0; i < net->node_count; i++)
+        layers += is_layer(&net->nodes[i]);
+    add_tensors(net, layers);
     for (const struct node *node = net->nodes; node < net->nodes + net->node_count; node++)
         if (is_layer(node))
-            build_layer(net, node, arena);
+            build_layer(net, node, layers, arena);
     plan_pool(net, arena);
 }
 
@@ -195,5 +200,5 @@ void net_keep(struct net *net, struct kept *kept)
 {
     keep(kept, "parameters", net->values, net->value_count * sizeof *net->values);
     keep(kept, "velocities", net->velocities, net->trained_count * sizeof *net->velocities);
-    keep(kept, "ranges", net->ranges, 2 * net->count * sizeof *net->ranges);
+    keep(kept, "ranges", net->ranges, 3 * net->count * sizeof *net->ranges);
 }

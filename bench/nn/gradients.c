@@ -58,3 +58,22 @@ void for_samples(const struct net *net, const struct node *node,
 {
     parallel_chunks(each_sample, &(struct samples){.net = net, .node = node, .work = work});
 }
+
+float *sample_gradient(const struct net *net, const struct node *node, size_t sample)
+{
+    const struct node *in = &net->nodes[node->spec.input];
+    size_t size = sample_size(node->in);
+    float *dx = (float *)in->dy->memory + sample * size;
+    if (!in->has_gradient)
+        memset(dx, 0, size * sizeof *dx);
+    return dx;
+}
+
+void spread_gradient(struct net *net, struct node *node, void (*work)(const struct net *, const struct node *, size_t sample))
+{
+    struct node *in = &net->nodes[node->spec.input];
+    if (!gradient_wanted(net, in))
+        return;
+    for_samples(net, node, work);
+    in->has_gradient = true;
+}

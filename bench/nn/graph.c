@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * From a model's table to nodes with shapes. */
 #include "nodes.h"
+#include "../rules.h"
 #include <stdio.h>
+#include <string.h>
 
 static const struct node_ops *const kinds[] = {
     [NODE_DENSE] = &node_layer, [NODE_CONV] = &node_layer, [NODE_DEPTHWISE] = &node_layer, [NODE_NORM] = &node_norm,
@@ -113,19 +115,61 @@ size_t lay_out_graph(const struct model_ops *model, const struct settings *setti
     return count;
 }
 
-void describe_tensor(struct tensor *tensor, const struct settings *settings, const struct node *node, enum tensor_kind kind)
+/* ---- tensors ---- */
+
+bool net_allocates(const struct settings *settings, enum tensor_kind kind)
 {
+    if (!setting_has(settings, "allocate"))
+        return kind != TENSOR_GRADIENT;
+    const char *list = setting_text(settings, "allocate");
+    static const char *const words[TENSOR_KINDS] = {"weights", "activations", "gradients"};
+    return strstr(list, words[kind]) != NULL;
+}
+
+static uint64_t widths_between(int lo, int hi) { return ((uint64_t)2 << hi) - ((uint64_t)1 << lo); }
+
+static void describe_tensor(struct tensor *tensor, const struct settings *settings, const struct node *node, enum tensor_kind kind)
+{
+    static const char *const names[TENSOR_KINDS] = {"weight", "input", "gradient"};
     const struct geometry *g = &node->window;
-    size_t weights = g->out_c * kernel_inputs(g), inputs = positions(node->in) * node->in.c;
+    const size_t weights = g->out_c * kernel_inputs(g);
+    const size_t elements[TENSOR_KINDS] = {weights, positions(node->in) * node->in.c, out_positions(g) * g->out_c};
+    bool limited = setting_has(settings, "min_bits"), allocated = net_allocates(settings, kind);
+    int lo = limited ? (int)setting_int(settings, "min_bits") : 2, hi = limited ? (int)setting_int(settings, "max_bits") : 8;
     *tensor = (struct tensor){
-        .kind = kind, .layer = node->layer, .elements = kind == TENSOR_WEIGHT ? weights : inputs,
-        .macs = (double)weights * (double)out_positions(g), .lo = 2, .hi = 8,
+        .kind = kind, .layer = node->layer, .elements = elements[kind], .macs = (double)weights * (double)out_positions(g),
+        .choices = widths_between(allocated ? lo : hi, hi), .counted = allocated, .shape = *g,
+        .source = node->spec.input,
     };
-    if (setting_has(settings, "min_bits")) {
-        tensor->lo = (int)setting_int(settings, "min_bits");
-        tensor->hi = (int)setting_int(settings, "max_bits");
-    }
-    snprintf(tensor->name, sizeof tensor->name, "%s.%s", node->spec.name, kind == TENSOR_WEIGHT ? "weight" : "input");
+    snprintf(tensor->name, sizeof tensor->name, "%s.%s", node->spec.name, names[kind]);
+}
+
+int describe_tensors(const struct settings *settings, const struct node *nodes, size_t node_count, struct tensor *out)
+{
+    int count = 0;
+    for (size_t i = 0; i < node_count; i++)
+        for (enum tensor_kind kind = TENSOR_WEIGHT; is_layer(&nodes[i]) && kind <= TENSOR_ACTIVATION; kind++)
+            describe_tensor(&out[count++], settings, &nodes[i], kind);
+    for (size_t i = 0; net_allocates(settings, TENSOR_GRADIENT) && i < node_count; i++)
+        if (is_layer(&nodes[i]))
+            describe_tensor(&out[count++], settings, &nodes[i], TENSOR_GRADIENT);
+    return count;
+}
+
+int net_plain_tensors(const struct settings *settings, const struct dataset *described, struct tensor *out)
+{
+    struct node nodes[MAX_NODES + 1];
+    size_t count = lay_out_graph(setting_plug(settings, "model"), settings, described, nodes + 1);
+    return describe_tensors(settings, nodes + 1, count, out);
+}
+
+int net_tensors(const struct settings *settings, const struct dataset *described, struct tensor *out)
+{
+    struct error error;
+    int count = net_plain_tensors(settings, described, out);
+    if (!rules_apply(settings, out, count, &error))
+        die("%s", error.text); /* rules_check has refused it before */
+    return count;
 }
 
 /* Half of what 32-bit offsets reach: samples get borders, and are padded. */
@@ -149,17 +193,4 @@ bool net_addressable(const struct settings *settings, const struct dataset *desc
         fits = addressed_rows(settings, node) * row_stride(k > n ? k : n) <= MOST_ELEMENTS;
     }
     return fits;
-}
-
-int net_tensors(const struct settings *settings, const struct dataset *described, struct tensor *out)
-{
-    struct node nodes[MAX_NODES + 1];
-    size_t count = lay_out_graph(setting_plug(settings, "model"), settings, described, nodes + 1);
-    int tensors = 0;
-    for (const struct node *node = nodes + 1; node < nodes + 1 + count; node++)
-        if (is_layer(node)) {
-            describe_tensor(&out[tensors++], settings, node, TENSOR_WEIGHT);
-            describe_tensor(&out[tensors++], settings, node, TENSOR_ACTIVATION);
-        }
-    return tensors;
 }

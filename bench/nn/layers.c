@@ -4,6 +4,7 @@
 #include "nodes.h"
 #include "../clock.h"
 #include "../kernels/kernels.h"
+#include <math.h>
 #include <string.h>
 
 static void declare(struct net *net, struct node *node)
@@ -18,6 +19,8 @@ static bool reads_input(const struct net *net, const struct node *node)
 {
     (void)node;
     const struct quantiser_ops *quantiser = net->quantiser;
+    if (net_allocates(net->settings, TENSOR_GRADIENT)) /* the sensitivity to the gradient's width wants its squares */
+        return true;
     bool masks = quantiser && (!quantiser->needs_values || quantiser->needs_values(net->settings));
     return masks || !net->mode->keeps_input;
 }
@@ -124,12 +127,56 @@ static void first_input_gradient(struct net *net, const struct node *node, struc
         net->observing_seconds += now_seconds() - start;
 }
 
+/* How many windows see each position of the input: each element of X counts as often in the unfolded X. */
+static size_t windows_at(size_t at, size_t kernel, size_t stride, size_t pad, size_t outputs)
+{
+    size_t count = 0;
+    for (size_t k = 0; k < kernel; k++)
+        count += at + pad >= k && (at + pad - k) % stride == 0 && (at + pad - k) / stride < outputs;
+    return count;
+}
+
+static double unfolded_squares(const struct net *net, const struct node *node, const struct product *p)
+{
+    const struct geometry *g = p->shape;
+    size_t stride = row_stride(g->in_c);
+    double sum = 0;
+    if (p->dense)
+        return kernels()->norms->sum_of_squares(p->x, net->samples * row_stride(p->k));
+    for (size_t sample = 0; sample < net->samples; sample++)
+        for (size_t y = 0; y < g->in_h; y++)
+            for (size_t x = 0; x < g->in_w; x++) {
+                size_t seen = windows_at(y, g->kernel_h, g->stride, g->pad_h, g->out_h)
+                              * windows_at(x, g->kernel_w, g->stride, g->pad_w, g->out_w);
+                const float *row = p->x + sample * sample_size(node->in) + (y * g->in_w + x) * stride;
+                sum += (double)seen * kernels()->norms->sum_of_squares(row, stride);
+            }
+    return sum;
+}
+
+/* The range that G's codes in the weight gradient have; of samples with ranges of their own the mean square's root. */
+static double gradient_limit(const struct net *net, const struct product *p)
+{
+    bool by_sample = !p->dense && !setting_is(net->settings, "grad_scale", "tensor"), negative;
+    size_t parts = by_sample ? net->samples : 1, size = p->m * row_stride(p->n) / parts;
+    double sum = 0;
+    for (size_t i = 0; i < parts; i++) {
+        double largest = kernels()->max_abs(p->g + i * size, size, &negative);
+        sum += largest * largest;
+    }
+    return sqrt(sum / (double)parts);
+}
+
 static void observe(struct net *net, const struct node *node, const struct layer *layer, size_t inputs)
 {
     double start = now_seconds();
     double *squares = &net->sum_squares[2 * node->layer];
     squares[0] = kernels()->norms->sum_of_squares(layer->dw, layer->n * row_stride(layer->k));
     squares[1] = kernels()->norms->sum_of_squares(layer->product.dx, inputs);
+    if (net->tensor_count > 2 * net->count) {
+        net->ranges[2 * net->count + (size_t)node->layer].limit = (float)gradient_limit(net, &layer->product);
+        net->input_squares[node->layer] = unfolded_squares(net, node, &layer->product);
+    }
     net->observing_seconds += now_seconds() - start;
 }
 

@@ -83,19 +83,20 @@ void net_weights_changed(struct net *net)
 
 void net_set_bits(struct net *net, const float *bits)
 {
-    for (size_t i = 0; i < 2 * net->count; i++) {
+    for (size_t i = 0; i < net->tensor_count; i++) {
         float before = net->ranges[i].bits;
         if (before == bits[i])
             continue;
         net->ranges[i].bits = bits[i];
         if (net->ranges[i].learned && net->quantiser->resize)
             net->quantiser->resize(&net->ranges[i], before);
-        net->layers[i / 2].product.weights_ready = false;
+        if (i < 2 * net->count)
+            net->layers[i / 2].product.weights_ready = false;
     }
 }
 
 void net_get_bits(const struct net *net, float *bits)
 {
-    for (size_t i = 0; i < 2 * net->count; i++)
+    for (size_t i = 0; i < net->tensor_count; i++)
         bits[i] = net->ranges[i].bits;
 }

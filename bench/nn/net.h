@@ -13,6 +13,7 @@ struct parameter {
     size_t rows, cols, stride;
     float *value;
     float *gradient, *velocity;      /* NULL: running statistics */
+    bool trained;                    /* else running statistics */
     bool decays;                     /* weight decay acts on it: weights of layers only */
 };
 #define MAX_PARAMETERS (4 * MAX_NODES)
@@ -40,8 +41,10 @@ struct net {
     size_t batch;                    /* samples that the buffers hold */
     size_t count;                    /* quantised layers */
     struct layer layers[MAX_LAYERS];
-    struct tensor tensors[2 * MAX_LAYERS]; /* layer i's weight at 2i, its input at 2i + 1 */
-    struct range ranges[2 * MAX_LAYERS];
+    /* Layer i's weight at 2i, its input at 2i + 1, its output gradient at 2 layers + i. */
+    struct tensor tensors[MAX_TENSORS];
+    struct range ranges[MAX_TENSORS];
+    size_t tensor_count;             /* of allocatable ones: with or without the gradients */
     size_t node_count;
     struct node *nodes;              /* nodes.h; nodes[NODE_INPUT] stands for the network's input */
     size_t parameter_count;
@@ -52,6 +55,8 @@ struct net {
     float *input_gradient;           /* the same, when it was asked for */
     size_t classes;
     float *logits, *logits_gradient; /* batch × row_stride(classes) */
+    double input_squares[MAX_LAYERS]; /* sums of squares of the unfolded inputs, of net_backward with sum_squares where gradients' widths
+                                        are allocated */
     double observing_seconds;        /* spent on what only the allocator asks for: squares, the input's gradient */
 
     /* Everything trained in one block, so that a checkpoint holds few pieces; running statistics lie among the values. */
@@ -92,8 +97,12 @@ void net_initialise(struct net *);
 /* Registers what carries over to the next step: parameters, velocities, ranges. */
 void net_keep(struct net *, struct kept *);
 
-/* The quantised layers' tensors (2 a layer) of the model for this data set, without building it; returns their number. */
-int net_tensors(const struct settings *, const struct dataset *described, struct tensor *out /* 2 × MAX_LAYERS */);
+/* The allocatable tensors of the model for this data set, without building it; returns their number. As they are in a run, with
+ * the widths that its rules (bench/rules.h) leave, which must be good; and with min_bits .. max_bits alone. */
+int net_tensors(const struct settings *, const struct dataset *described, struct tensor *out /* MAX_TENSORS */);
+int net_plain_tensors(const struct settings *, const struct dataset *described, struct tensor *out /* MAX_TENSORS */);
+/* Whether the run allocates the widths of this kind of tensors. */
+bool net_allocates(const struct settings *, enum tensor_kind);
 
 /* False if one sample is too large for the 32-bit offsets of a layer, or a batch for those of an integer mode's dense layer.
  * The model takes the data set. */
@@ -120,7 +129,7 @@ void net_update(struct net *, double lr);
 int net_stored_bits(const struct net *);
 
 /* Gives the tensors new widths. */
-void net_set_bits(struct net *, const float *bits /* 2 × layers */);
+void net_set_bits(struct net *, const float *bits /* tensor_count */);
 void net_get_bits(const struct net *, float *bits);
 /* Weights were changed from outside: codes made of them no longer hold. */
 void net_weights_changed(struct net *);

@@ -41,7 +41,7 @@ enum { MEAN, INVERSE, SCALE, OFFSET, FROM_G, FROM_X, CONSTANT, COEFFICIENTS };
 enum { NORM_SCALE, NORM_SHIFT, NORM_MEAN, NORM_VARIANCE };
 
 struct node_ops {
-    /* Adds the node's parameters to net->parameters; NULL: it has none. */
+    /* Adds the node's parameters to net->parameters, sets coefficients that stay; NULL: it has neither. */
     void (*declare)(struct net *, struct node *);
     /* Whether backward reads the input's values; NULL: no. */
     bool (*reads_input)(const struct net *, const struct node *);
@@ -55,6 +55,11 @@ struct node_ops {
 };
 extern const struct node_ops node_layer, node_norm, node_activate, node_max_pool, node_mean_pool, node_shortcut;
 
+/* A row of node->coefficients. */
+static inline float *coefficient(const struct node *node, int which)
+{
+    return node->coefficients + (size_t)which * row_stride(node->out.c);
+}
 static inline size_t positions(struct shape shape) { return shape.h * shape.w; }
 /* Floats of one sample. */
 static inline size_t sample_size(struct shape shape) { return positions(shape) * row_stride(shape.c); }
@@ -66,7 +71,8 @@ static inline bool is_layer(const struct node *node) { return node->spec.kind <=
  * that makes no network is a program fault. */
 size_t lay_out_graph(const struct model_ops *, const struct settings *, const struct dataset *described,
                      struct node *nodes /* MAX_NODES, and one before */);
-void describe_tensor(struct tensor *, const struct settings *, const struct node *, enum tensor_kind);
+/* The allocatable tensors of laid out nodes, without rules; returns their number. */
+int describe_tensors(const struct settings *, const struct node *nodes, size_t node_count, struct tensor *out /* MAX_TENSORS */);
 
 /* ---- build.c ---- */
 
@@ -87,6 +93,10 @@ void plan_pool(struct net *, struct arena *);
 bool gradient_wanted(const struct net *, const struct node *);
 /* Adds g (of node's shape) to node's gradient; the first one is copied, or lies there already. */
 void give_gradient(struct net *, struct node *, const float *g);
+/* A sample's part of the gradient of the node's input, to be added to: zeroed if no other consumer has given one. */
+float *sample_gradient(const struct net *, const struct node *, size_t sample);
+/* Has `work` add every sample's gradient to the input's, if that is wanted. */
+void spread_gradient(struct net *, struct node *, void (*work)(const struct net *, const struct node *, size_t sample));
 /* The columns from cols to the stride become zero. */
 void clear_padding(float *x, size_t rows, size_t cols);
 /* Calls work for every sample of the pass, one by one; samples must be independent of each other. */

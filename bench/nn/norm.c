@@ -25,11 +25,6 @@ static float *parameter(const struct net *net, const struct node *node, int whic
     return net->parameters[node->parameter + (size_t)which].value;
 }
 
-static float *coefficient(const struct node *node, int which)
-{
-    return node->coefficients + (size_t)which * row_stride(node->out.c);
-}
-
 struct work { const struct net *net; const struct node *node; const float *x, *other; float *out; };
 
 static size_t first_row(const struct work *w, size_t sample) { return sample * positions(w->node->out); }

@@ -25,27 +25,6 @@ static const float *input_of(const struct net *net, const struct node *node, siz
     return (const float *)net->nodes[node->spec.input].y->memory + sample * sample_size(node->in);
 }
 
-/* The sample's gradient of the input, zeroed if no other consumer has given one. */
-static float *gradient_of(const struct net *net, const struct node *node, size_t sample)
-{
-    const struct node *in = &net->nodes[node->spec.input];
-    size_t size = sample_size(node->in);
-    float *dx = (float *)in->dy->memory + sample * size;
-    if (!in->has_gradient)
-        memset(dx, 0, size * sizeof *dx);
-    return dx;
-}
-
-static void spread_gradient(struct net *net, struct node *node,
-                            void (*work)(const struct net *, const struct node *, size_t sample))
-{
-    struct node *in = &net->nodes[node->spec.input];
-    if (!gradient_wanted(net, in))
-        return;
-    for_samples(net, node, work);
-    in->has_gradient = true;
-}
-
 /* ---- maximum ---- */
 
 static void take_larger(const float *x, size_t channels, uint8_t place, float *y, uint8_t *picks)
@@ -79,7 +58,7 @@ static void max_gradient(const struct net *net, const struct node *node, size_t 
 {
     const struct geometry *g = &node->window;
     size_t channels = node->out.c, stride = row_stride(channels), at = sample * sample_size(node->out);
-    float *dx = gradient_of(net, node, sample);
+    float *dx = sample_gradient(net, node, sample);
     for (size_t o = 0; o < out_positions(g); o++, at += stride) {
         struct view v = view_of(g, o);
         const float *dy = (const float *)node->dy->memory + at;
@@ -118,7 +97,7 @@ static void mean_gradient(const struct net *net, const struct node *node, size_t
 {
     const struct geometry *g = &node->window;
     size_t stride = row_stride(node->out.c);
-    float *dx = gradient_of(net, node, sample);
+    float *dx = sample_gradient(net, node, sample);
     const float *dy = (const float *)node->dy->memory + sample * sample_size(node->out);
     for (size_t o = 0; o < out_positions(g); o++, dy += stride) {
         struct view v = view_of(g, o);

@@ -23,26 +23,15 @@ static void take(const struct net *net, const struct node *node, size_t sample)
 
 static void give(const struct net *net, const struct node *node, size_t sample)
 {
-    const struct node *in = &net->nodes[node->spec.input];
-    size_t to = row_stride(node->in.c), from = row_stride(node->out.c), size = sample_size(node->in);
-    float *dx = (float *)in->dy->memory + sample * size;
+    size_t to = row_stride(node->in.c), from = row_stride(node->out.c);
+    float *dx = sample_gradient(net, node, sample);
     const float *dy = (const float *)node->dy->memory + sample * sample_size(node->out);
-    if (!in->has_gradient)
-        memset(dx, 0, size * sizeof *dx);
     for (size_t o = 0; o < positions(node->out); o++)
         for (size_t c = 0; c < node->in.c; c++)
             dx[input_position(&node->window, o) * to + c] += dy[o * from + first_channel(node) + c];
 }
 
 static void forward(struct net *net, struct node *node) { for_samples(net, node, take); }
-
-static void backward(struct net *net, struct node *node)
-{
-    struct node *in = &net->nodes[node->spec.input];
-    if (!gradient_wanted(net, in))
-        return;
-    for_samples(net, node, give);
-    in->has_gradient = true;
-}
+static void backward(struct net *net, struct node *node) { spread_gradient(net, node, give); }
 
 const struct node_ops node_shortcut = {.forward = forward, .backward = backward};

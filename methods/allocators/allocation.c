@@ -1,59 +1,172 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "allocation.h"
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
-bool fits(double cost, double budget) { return cost <= budget * (1 + 1e-12); }
+/* ---- the uniform allocation ---- */
 
-static int clamp(int bits, const struct tensor *tensor)
+struct filling {
+    const struct tensor *tensors;
+    int count;
+    const struct budget *budgets;
+    int budget_count;
+    float *bits;
+};
+
+/* The largest width allowed up to `width`; if there is none, the least. */
+static int allowed_below(const struct tensor *tensor, int width)
 {
-    return bits < tensor->lo ? tensor->lo : bits > tensor->hi ? tensor->hi : bits;
+    while (width > 0 && !tensor_allows(tensor, width))
+        width--;
+    return width ? width : tensor_least(tensor);
 }
 
-static double set_all(const struct tensor *tensors, int count, const struct cost_ops *cost, int width, float *bits)
+/* 0 if there is none. */
+static int allowed_above(const struct tensor *tensor, int width)
 {
-    for (int i = 0; i < count; i++)
-        bits[i] = (float)clamp(width, &tensors[i]);
-    return cost->price(tensors, count, bits);
+    do
+        width++;
+    while (width <= MOST_WIDTH && !tensor_allows(tensor, width));
+    return width <= MOST_WIDTH ? width : 0;
 }
 
-/* The tensor not yet raised where one more bit costs least, or -1 if none fits. */
-static int cheapest_raise(const struct tensor *tensors, int count, const struct cost_ops *cost, double budget,
-                          float *bits, const bool *raised)
+/* Tied tensors take what all of them allow. */
+static struct tensor joined(const struct filling *f, int index)
+{
+    struct tensor tensor = f->tensors[index];
+    for (int i = 0; tensor.group && i < f->count; i++)
+        if (f->tensors[i].group == tensor.group)
+            tensor.choices &= f->tensors[i].choices;
+    return tensor;
+}
+
+static bool met(const struct filling *f)
+{
+    return budgets_met(f->budgets, f->budget_count, f->tensors, f->count, f->bits);
+}
+
+static void set_kinds(const struct filling *f, const bool *kinds, int width)
+{
+    for (int i = 0; i < f->count; i++)
+        if (kinds[f->tensors[i].kind]) {
+            struct tensor tensor = joined(f, i);
+            f->bits[i] = (float)allowed_below(&tensor, width);
+        }
+}
+
+/* Gives a tensor, and those tied to it, a width. */
+static void set_group(const struct filling *f, int index, float width)
+{
+    int group = f->tensors[index].group;
+    for (int i = 0; i < f->count; i++)
+        if (i == index || (group && f->tensors[i].group == group))
+            f->bits[i] = width;
+}
+
+static bool is_first_of_group(const struct filling *f, int index)
+{
+    for (int i = 0; f->tensors[index].group && i < index; i++)
+        if (f->tensors[i].group == f->tensors[index].group)
+            return false;
+    return true;
+}
+
+/* The tensor not yet raised where the next width costs least, as a share of the limits, or -1 if none fits. */
+static int cheapest_raise(const struct filling *f, const bool *kinds, const bool *raised)
 {
     int best = -1;
     double best_cost = INFINITY;
-    for (int i = 0; i < count; i++) {
-        if (raised[i] || bits[i] + 1 > (float)tensors[i].hi)
+    for (int i = 0; i < f->count; i++) {
+        if (!kinds[f->tensors[i].kind] || raised[i] || !is_first_of_group(f, i))
             continue;
-        bits[i]++;
-        double total = cost->price(tensors, count, bits);
-        bits[i]--;
-        if (fits(total, budget) && total < best_cost * (1 - 1e-12)) {
+        struct tensor tensor = joined(f, i);
+        float before = f->bits[i], after = (float)allowed_above(&tensor, (int)before);
+        if (after == 0)
+            continue;
+        set_group(f, i, after);
+        double cost = 0;
+        bool fits = true;
+        for (int b = 0; b < f->budget_count; b++) {
+            double price = budget_price(&f->budgets[b], f->tensors, f->count, f->bits);
+            fits &= budget_met(&f->budgets[b], price);
+            cost += price / f->budgets[b].limit;
+        }
+        set_group(f, i, before);
+        if (fits && cost < best_cost * (1 - 1e-12)) {
             best = i;
-            best_cost = total;
+            best_cost = cost;
         }
     }
     return best;
 }
 
-bool uniform_bits(const struct tensor *tensors, int count, const struct cost_ops *cost, double budget, float *bits)
+static void fill_kinds(const struct filling *f, const bool *kinds)
 {
-    int lowest = tensors[0].lo, width = tensors[0].hi;
-    for (int i = 1; i < count; i++) {
-        lowest = tensors[i].lo < lowest ? tensors[i].lo : lowest;
-        width = tensors[i].hi > width ? tensors[i].hi : width;
+    int least = MOST_WIDTH, width = 0;
+    for (int i = 0; i < f->count; i++)
+        if (kinds[f->tensors[i].kind]) {
+            least = tensor_least(&f->tensors[i]) < least ? tensor_least(&f->tensors[i]) : least;
+            width = tensor_most(&f->tensors[i]) > width ? tensor_most(&f->tensors[i]) : width;
+        }
+    for (; width >= least; width--) {
+        set_kinds(f, kinds, width);
+        if (met(f))
+            break;
     }
-    while (width > lowest && !fits(set_all(tensors, count, cost, width, bits), budget))
-        width--;
-    if (!fits(set_all(tensors, count, cost, width, bits), budget))
-        return false;
-    bool raised[2 * MAX_LAYERS] = {false};
+    bool *raised = xcalloc((size_t)f->count + 1, sizeof *raised);
     int next;
-    while ((next = cheapest_raise(tensors, count, cost, budget, bits, raised)) >= 0) {
+    while ((next = cheapest_raise(f, kinds, raised)) >= 0) {
         raised[next] = true;
-        bits[next]++;
+        struct tensor tensor = joined(f, next);
+        set_group(f, next, (float)allowed_above(&tensor, (int)f->bits[next]));
+    }
+    free(raised);
+}
+
+/* Joins the kinds that some budget has in common: together[k] lists the kinds that are filled with k. */
+static void join_kinds(const struct filling *f, bool together[TENSOR_KINDS][TENSOR_KINDS])
+{
+    for (int k = 0; k < TENSOR_KINDS; k++)
+        together[k][k] = true;
+    for (int b = 0; b < f->budget_count; b++) {
+        bool own[TENSOR_KINDS];
+        for (int k = 0; k < TENSOR_KINDS; k++)
+            own[k] = budget_concerns(&f->budgets[b], f->tensors, f->count, (enum tensor_kind)k);
+        for (int k = 0; k < TENSOR_KINDS; k++)
+            for (int other = 0; other < TENSOR_KINDS; other++)
+                together[k][other] |= own[k] && own[other];
+    }
+    for (int via = 0; via < TENSOR_KINDS; via++)
+        for (int k = 0; k < TENSOR_KINDS; k++)
+            for (int other = 0; other < TENSOR_KINDS; other++)
+                together[k][other] |= together[k][via] && together[via][other];
+}
+
+bool uniform_bits(const struct tensor *tensors, int count, const struct budget *budgets, int budget_count, float *bits)
+{
+    const struct filling f = {tensors, count, budgets, budget_count, bits};
+    bool together[TENSOR_KINDS][TENSOR_KINDS] = {{false}}, all[TENSOR_KINDS], filled[TENSOR_KINDS] = {false};
+    join_kinds(&f, together);
+    memset(all, true, sizeof all);
+    set_kinds(&f, all, 0);
+    if (!met(&f))
+        return false;
+    for (int k = 0; k < TENSOR_KINDS; k++) {
+        if (!filled[k])
+            fill_kinds(&f, together[k]);
+        for (int other = 0; other < TENSOR_KINDS; other++)
+            filled[other] |= together[k][other];
     }
     return true;
+}
+
+/* ---- sensitivity ---- */
+
+struct noise noise_of(double trace, double limit, bool is_signed, bool paper_step)
+{
+    double range = is_signed ? 2 * limit : limit;
+    return (struct noise){trace * range * range / 12, is_signed && !paper_step ? 2 : 1};
 }
 
 double noise_variance(double bits, double limit, bool is_signed, bool paper_step)

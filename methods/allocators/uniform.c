@@ -20,8 +20,8 @@ static bool assign(void *memory, long step, struct decision *decision)
     const struct allocation *a = state->allocation;
     if (step > 0)
         return false;
-    if (!uniform_bits(a->tensors, a->count, a->cost, a->budget, state->bits))
-        die("the budget %g is infeasible", a->budget); /* budget_check has refused it before */
+    if (!uniform_bits(a->tensors, a->count, a->budgets, a->budget_count, state->bits))
+        die("the budgets are infeasible"); /* budget_check has refused it before */
     for (int i = 0; i < a->count; i++)
         decision->bits[i] = state->bits[i];
     decision->solver = "uniform";
@@ -31,7 +31,7 @@ static bool assign(void *memory, long step, struct decision *decision)
 const struct alloc_ops allocator_uniform = {
     .plug = {.name = "uniform", .version = 1,
              .help = "Fixed precision: the largest equal width within the budget, left-over bits to the cheapest tensors.",
-             .params = (const struct param *const[]){&param_budget, &param_min_bits, &param_max_bits,
+             .params = (const struct param *const[]){ALLOCATION_PARAMS,
                                                      &param_quantiser, 0}},
     .guarantees = true,
     .check = check_widths, .begin = begin, .assign = assign,

@@ -1,64 +1,52 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Mean widths over the allocatable weights and activations; gradients are not among them. Float32 counts 32
- * bits. */
+ * Mean widths over the tensors that are counted (pinned ones are not). Gradients have a mean of their own. Float32 counts 32
+ * bits. METHODS 5. */
 #include "../../bench/bitsweep.h"
 
-static bool is_weight(const struct tensor *tensor) { return tensor->kind == TENSOR_WEIGHT; }
-static bool is_activation(const struct tensor *tensor) { return tensor->kind == TENSOR_ACTIVATION; }
-static bool is_either(const struct tensor *tensor) { return tensor->kind != TENSOR_GRADIENT; }
-
-static double one(const struct tensor *tensor)
+static double of_tensor(const struct tensor *tensor, double bits, double total)
 {
-    (void)tensor;
-    return 1;
+    return tensor && tensor->counted ? bits / total : 0;
 }
 
-static double elements(const struct tensor *tensor) { return tensor->elements; }
-
-/* A weighted mean over the tensors of one kind. */
-struct mean { bool (*member)(const struct tensor *); double (*weight)(const struct tensor *); };
-
-static double share(struct mean mean, const struct tensor *tensors, int count, int index, float bits)
+static double mean_bits(const void *context, const struct cost_totals *totals, const struct layer_widths *layer)
 {
-    double total = 0;
-    if (!mean.member(&tensors[index]))
-        return 0;
-    for (int i = 0; i < count; i++)
-        total += mean.member(&tensors[i]) ? mean.weight(&tensors[i]) : 0;
-    return mean.weight(&tensors[index]) * (bits > 0 ? bits : 32) / total;
+    (void)context;
+    double total = totals->tensors[TENSOR_WEIGHT] + totals->tensors[TENSOR_ACTIVATION];
+    return of_tensor(layer->weight, layer->w, total) + of_tensor(layer->input, layer->a, total);
 }
 
-static double price(struct mean mean, const struct tensor *tensors, int count, const float *bits)
+static double mean_bits_w(const void *context, const struct cost_totals *totals, const struct layer_widths *layer)
 {
-    double sum = 0, total = 0;
-    for (int i = 0; i < count; i++)
-        if (mean.member(&tensors[i])) {
-            sum += mean.weight(&tensors[i]) * (bits[i] > 0 ? bits[i] : 32);
-            total += mean.weight(&tensors[i]);
-        }
-    return total > 0 ? sum / total : 0;
+    (void)context;
+    return of_tensor(layer->weight, layer->w, totals->tensors[TENSOR_WEIGHT]);
 }
 
-static const struct mean mean_bits = {is_either, one}, mean_bits_w = {is_weight, one},
-                         mean_bits_a = {is_activation, one}, numel_bits_w = {is_weight, elements};
+static double mean_bits_a(const void *context, const struct cost_totals *totals, const struct layer_widths *layer)
+{
+    (void)context;
+    return of_tensor(layer->input, layer->a, totals->tensors[TENSOR_ACTIVATION]);
+}
 
-#define MEAN_COST(mean, text)                                                                 \
-    static double price_##mean(const struct tensor *tensors, int count, const float *bits)    \
-    {                                                                                         \
-        return price(mean, tensors, count, bits);                                             \
-    }                                                                                         \
-    static double share_##mean(const struct tensor *tensors, int count, int index, float bits)\
-    {                                                                                         \
-        return share(mean, tensors, count, index, bits);                                      \
-    }                                                                                         \
-    const struct cost_ops cost_##mean = {                                                     \
-        .plug = {.name = #mean, .version = 1, .help = text},                                  \
-        .unit = "bit",                                                                        \
-        .price = price_##mean,                                                                \
-        .share = share_##mean,                                                                \
+static double mean_bits_g(const void *context, const struct cost_totals *totals, const struct layer_widths *layer)
+{
+    (void)context;
+    return of_tensor(layer->gradient, layer->g, totals->tensors[TENSOR_GRADIENT]);
+}
+
+static double numel_bits_w(const void *context, const struct cost_totals *totals, const struct layer_widths *layer)
+{
+    (void)context;
+    double elements = layer->weight ? (double)layer->weight->elements : 0;
+    return of_tensor(layer->weight, layer->w * elements, totals->elements[TENSOR_WEIGHT]);
+}
+
+#define MEAN_COST(mean, text)                                                                          \
+    const struct cost_ops cost_##mean = {                                                              \
+        .plug = {.name = #mean, .version = 1, .help = text}, .unit = "bit", .layer = mean,             \
     };
 
 MEAN_COST(mean_bits, "Mean width over all weights and activations, unweighted.")
 MEAN_COST(mean_bits_w, "Mean width over the weights, unweighted.")
 MEAN_COST(mean_bits_a, "Mean width over the activations, unweighted.")
+MEAN_COST(mean_bits_g, "Mean width over the output gradients, unweighted.")
 MEAN_COST(numel_bits_w, "Mean width over the weights, weighted by their numbers of elements.")

@@ -2,67 +2,30 @@
  * Bytes of weights and of activations (per sample), packed at their widths, without scales. Float32 counts 32
  * bits. */
 #include "../../bench/bitsweep.h"
-#include <math.h>
 
-static double bytes_of(const struct tensor *tensor, enum tensor_kind kind, float bits)
+static double weights(const void *context, const struct cost_totals *totals, const struct layer_widths *layer)
 {
-    return tensor->kind == kind ? tensor->elements * (bits > 0 ? (double)bits : 32) / 8 : 0;
+    (void)context, (void)totals;
+    return layer->weight ? (double)layer->weight->elements * layer->w / 8 : 0;
 }
 
-static double weight_share(const struct tensor *tensors, int count, int index, float bits)
+static double inputs(const void *context, const struct cost_totals *totals, const struct layer_widths *layer)
 {
-    (void)count;
-    return bytes_of(&tensors[index], TENSOR_WEIGHT, bits);
-}
-
-static double act_share(const struct tensor *tensors, int count, int index, float bits)
-{
-    (void)count;
-    return bytes_of(&tensors[index], TENSOR_ACTIVATION, bits);
-}
-
-static double weight_price(const struct tensor *tensors, int count, const float *bits)
-{
-    double sum = 0;
-    for (int i = 0; i < count; i++)
-        sum += weight_share(tensors, count, i, bits[i]);
-    return sum;
-}
-
-static double act_sum_price(const struct tensor *tensors, int count, const float *bits)
-{
-    double sum = 0;
-    for (int i = 0; i < count; i++)
-        sum += act_share(tensors, count, i, bits[i]);
-    return sum;
-}
-
-static double act_max_price(const struct tensor *tensors, int count, const float *bits)
-{
-    double largest = 0;
-    for (int i = 0; i < count; i++)
-        largest = fmax(largest, act_share(tensors, count, i, bits[i]));
-    return largest;
+    (void)context, (void)totals;
+    return layer->input ? (double)layer->input->elements * layer->a / 8 : 0;
 }
 
 const struct cost_ops cost_weight_bytes = {
     .plug = {.name = "weight_bytes", .version = 1, .help = "Bytes of all quantised layers' weights."},
-    .unit = "byte",
-    .price = weight_price,
-    .share = weight_share,
+    .unit = "byte", .layer = weights,
 };
 
 const struct cost_ops cost_act_bytes_max = {
     .plug = {.name = "act_bytes_max", .version = 1, .help = "Bytes of the largest layer input, per sample."},
-    .unit = "byte",
-    .price = act_max_price,
+    .unit = "byte", .largest = true, .layer = inputs,
 };
 
 const struct cost_ops cost_act_bytes_sum = {
-    .plug = {.name = "act_bytes_sum",
-             .version = 1,
-             .help = "Bytes of all layer inputs together, per sample."},
-    .unit = "byte",
-    .price = act_sum_price,
-    .share = act_share,
+    .plug = {.name = "act_bytes_sum", .version = 1, .help = "Bytes of all layer inputs together, per sample."},
+    .unit = "byte", .layer = inputs,
 };

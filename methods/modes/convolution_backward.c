@@ -39,8 +39,6 @@ struct backward {
     struct product_counts counts[CHUNKS];
 };
 
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
-
 /* ---- memory ---- */
 
 /* The panel of W for a residue, among the others in their memory. */

@@ -14,8 +14,6 @@ struct space {
     void *panel;
 };
 
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
-
 static struct space lay_out(const struct product *p, struct scratch *scratch)
 {
     const struct integer_layer *layer = p->state;

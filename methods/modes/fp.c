@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Mode fp: products in float32. With an allocator the forward operands are quantised to their widths and dequantised
- * (quantisation-aware training); the backward products use the same values. METHODS 2.
+ * (quantisation-aware training); the backward products use the same values. METHODS 2. A quantiser whose values are no codes
+ * gives them itself, of X whenever they are read.
  * Dense layers are whole batches in OpenBLAS; convolutions go sample by sample through the project's own kernels. */
 #include "operands.h"
+#include "../../bench/nn/nodes.h"
 #include "../../bench/parallel.h"
 #include <cblas.h>
 #include <string.h>
@@ -11,21 +13,26 @@ struct codes { void *data; float scale; bool is_unsigned; };
 
 struct state {
     struct convolution *convolution;  /* NULL: dense */
-    struct codes x_codes, w_codes;    /* with a quantiser: of the whole batch; of the weights */
+    struct codes x_codes, w_codes;    /* with a quantiser of codes: of the whole batch; of the weights */
     float *w;                         /* with a quantiser: its values, n × stride(k) */
     float *forward_w, *gradient_w;    /* convolutions: as the products take them */
 };
 
-/* A thread's scratch, in floats: one sample of X and of G with borders, rows of dX; then the sums of dW. */
-struct layout { size_t x, g, rows, end; };
+/* A thread's scratch, in floats: one sample of X and of G with borders, the sample's values where the quantiser gives them, rows
+ * of dX; then the sums of dW. */
+struct layout { size_t x, g, values, rows, end; };
+
+static bool makes_codes(const struct product *p) { return p->quantiser && !p->quantiser->quantise; }
+static bool makes_values(const struct product *p) { return p->quantiser && p->quantiser->quantise; }
 
 static size_t lines(size_t floats) { return (floats + 15) / 16 * 16; }
 
 static struct layout layout_of(const struct product *p, const struct convolution *c)
 {
     struct layout layout = {.x = 0};
-    layout.g = lines(p->quantiser ? border_value_size(&c->x_border) : border_size(&c->x_border));
-    layout.rows = layout.g + lines(border_size(&c->g_border));
+    layout.g = lines(makes_codes(p) ? border_value_size(&c->x_border) : border_size(&c->x_border));
+    layout.values = layout.g + lines(border_size(&c->g_border));
+    layout.rows = layout.values + (makes_values(p) ? in_size(p->shape) : 0);
     layout.end = layout.rows + lines(c->residue_size);
     return layout;
 }
@@ -35,11 +42,12 @@ static void *prepare(const struct settings *settings, const struct product *p, s
     (void)settings;
     struct state *state = arena_alloc(arena, sizeof *state);
     size_t w_size = p->n * row_stride(p->k);
-    if (p->quantiser) {
+    if (makes_codes(p)) {
         state->x_codes.data = arena_alloc(arena, p->samples_max * in_size(p->shape));
         state->w_codes.data = arena_alloc(arena, w_size);
-        state->w = arena_alloc(arena, w_size * sizeof(float));
     }
+    if (p->quantiser)
+        state->w = arena_alloc(arena, w_size * sizeof(float));
     if (!p->dense) {
         state->convolution = convolution_tables(p->shape, TAP_MAJOR, arena);
         state->forward_w = arena_alloc(arena, p->k * row_stride(p->n) * sizeof(float));
@@ -70,10 +78,23 @@ static void dequantise(const struct codes *codes, size_t count, float *x)
     kernels()->dequantise(codes->data, codes->is_unsigned, count, codes->scale, x);
 }
 
+/* The quantiser's own values of a matrix; its padding stays zero. */
+static void take_values(const struct product *p, const struct range *range, const float *x, size_t rows, size_t cols,
+                        float *values)
+{
+    p->quantiser->quantise(range, x, values, rows * row_stride(cols));
+    clear_padding(values, rows, cols);
+}
+
 static void quantise_operands(struct product *p)
 {
     struct state *state = p->state;
     fit_ranges(p);
+    if (makes_values(p)) {
+        if (!p->weights_ready)
+            take_values(p, p->w_range, p->w, p->n, p->k, state->w);
+        return;
+    }
     quantise(p->x_range, p->x, p->samples * in_size(p->shape), &state->x_codes);
     if (!p->weights_ready) {
         quantise(p->w_range, p->w, p->n * row_stride(p->k), &state->w_codes);
@@ -88,14 +109,18 @@ static void quantise_operands(struct product *p)
 
 /* ---- dense layers ------------------------------------------------------------------------ */
 
-/* The batch that the products take: X, or the values of its codes. */
+/* The batch that the products take: X, or its quantised values. */
 static const float *dense_input(const struct product *p)
 {
     const struct state *state = p->state;
+    float *values = (float *)p->scratch;
     if (!p->quantiser)
         return p->x;
-    dequantise(&state->x_codes, p->m * row_stride(p->k), (float *)p->scratch);
-    return (const float *)p->scratch;
+    if (makes_values(p))
+        take_values(p, p->x_range, p->x, p->m, p->k, values);
+    else
+        dequantise(&state->x_codes, p->m * row_stride(p->k), values);
+    return values;
 }
 
 static void dense_forward(const struct product *p, const float *w)
@@ -127,7 +152,7 @@ struct chunk {
     const struct product *p;
     const struct state *state;
     const struct convolution *c;
-    float *x, *g, *rows;   /* the thread's scratch */
+    float *x, *g, *values, *rows; /* the thread's scratch */
     float *sums;           /* of this chunk */
     struct span samples;
 };
@@ -138,7 +163,8 @@ static struct chunk begin_chunk(const struct product *p, size_t index, size_t th
     struct layout layout = layout_of(p, state->convolution);
     float *scratch = (float *)(p->scratch + thread * p->scratch_step);
     return (struct chunk){.p = p, .state = state, .c = state->convolution,
-                          .x = scratch + layout.x, .g = scratch + layout.g, .rows = scratch + layout.rows,
+                          .x = scratch + layout.x, .g = scratch + layout.g, .values = scratch + layout.values,
+                          .rows = scratch + layout.rows,
                           .sums = weight_sums(p, layout.end * sizeof(float), index),
                           .samples = chunk_span(index, p->samples)};
 }
@@ -148,10 +174,13 @@ static const float *bordered_input(const struct chunk *chunk, size_t sample)
     const struct product *p = chunk->p;
     const struct codes *codes = &chunk->state->x_codes;
     size_t start = sample * in_size(p->shape);
-    if (p->quantiser)
+    if (makes_codes(p))
         return border_values(&chunk->c->x_border, (const uint8_t *)codes->data + start, codes->is_unsigned, codes->scale,
                              chunk->x);
-    return border_floats(&chunk->c->x_border, p->x + start, chunk->x);
+    if (!p->quantiser)
+        return border_floats(&chunk->c->x_border, p->x + start, chunk->x);
+    take_values(p, p->x_range, p->x + start, in_positions(p->shape), p->shape->in_c, chunk->values);
+    return border_floats(&chunk->c->x_border, chunk->values, chunk->x);
 }
 
 static void forward_chunk(void *context, size_t index, size_t thread)
@@ -277,9 +306,9 @@ static void backward(struct product *p)
         dense_backward(p, weights_in_use(p));
 }
 
-static double backward_bops(const struct product *p, double w, double a)
+static double backward_bops(const struct product *p, double w, double a, double g)
 {
-    (void)w, (void)a;
+    (void)w, (void)a, (void)g;
     return 2.0 * (double)out_positions(p->shape) * (double)p->n * (double)p->k * 32 * 32; /* float32 operands */
 }
 

@@ -8,17 +8,17 @@ struct gradient_options read_gradient_options(const struct settings *settings, c
 {
     bool by_kind = setting_is(settings, "grad_scale", "auto");
     return (struct gradient_options){
-        .bits = (int)setting_int(settings, "grad_bits"),
+        .bits = (int)p->g_range->bits,
         .stochastic = setting_is(settings, "grad_rounding", "stochastic"),
         .quantile = NEAREST_GRADIENT_QUANTILE,
         .per_sample = by_kind ? !p->dense : setting_is(settings, "grad_scale", "sample"),
     };
 }
 
-struct gradient_options read_logarithmic_options(const struct settings *settings)
+struct gradient_options read_logarithmic_options(const struct settings *settings, const struct product *p)
 {
     return (struct gradient_options){
-        .bits = (int)setting_int(settings, "grad_bits"),
+        .bits = (int)p->g_range->bits,
         .stochastic = true,
         .logarithmic = true,
         .per_sample = setting_is(settings, "grad_scale", "sample"),

@@ -5,7 +5,7 @@
 #include "operands.h"
 
 struct gradient_options {
-    int bits;           /* of G */
+    int bits;           /* of G, at the moment: product.g_range says it at every backward pass */
     bool stochastic;    /* else to nearest */
     bool logarithmic;   /* luq: stochastic, to powers of two */
     float quantile;     /* of G's maximum, when rounded to nearest */
@@ -13,7 +13,7 @@ struct gradient_options {
 };
 struct gradient_options read_gradient_options(const struct settings *, const struct product *);
 /* luq's G; valid for 2 .. 4 bits. */
-struct gradient_options read_logarithmic_options(const struct settings *);
+struct gradient_options read_logarithmic_options(const struct settings *, const struct product *);
 
 int largest_gradient_code(const struct gradient_options *);
 /* Width of G's codes as the accumulators see them. */

@@ -173,6 +173,8 @@ void integer_forward(struct product *p)
 
 void integer_backward(struct product *p)
 {
+    struct integer_layer *layer = p->state;
+    layer->gradient.bits = (int)p->g_range->bits;
     if (p->dense)
         dense_backward(p);
     else
@@ -181,10 +183,10 @@ void integer_backward(struct product *p)
 
 /* ---- costs ---- */
 
-double integer_backward_bops(const struct product *p, double w, double a)
+double integer_backward_bops(const struct product *p, double w, double a, double g)
 {
     const struct integer_layer *layer = p->state;
-    double g = layer->gradient.bits, positions = (double)out_positions(p->shape), batch = (double)p->samples_max;
+    double positions = (double)out_positions(p->shape), batch = (double)p->samples_max;
     if (!layer->transforms)
         return positions * (double)p->n * (double)p->k * g * (w + a);
     struct axis over_n = outputs_axis(p, layer), over_m = positions_axis(p, layer, p->samples_max);

@@ -51,10 +51,12 @@ void integer_forward(struct product *);
 /* The same with ranges that were fitted already. */
 void forward_on_codes(struct product *);
 void integer_backward(struct product *);
-double integer_backward_bops(const struct product *, double w, double a);
+double integer_backward_bops(const struct product *, double w, double a, double g);
 
 /* A product's panel made of b in `memory`. */
 struct int_panel pack_panel(void *memory, size_t n, size_t k, struct int_matrix b, bool a_is_unsigned, struct accumulator);
+
+static inline size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 /* The two kinds of layers. */
 void dense_forward(struct product *);

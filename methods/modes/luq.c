@@ -2,6 +2,7 @@
  * Mode luq: logarithmic unbiased quantisation of the gradient (Chmiel et al., ICLR 2023), their corrected variant: G is
  * quantised once, to powers of two, for both backward products. METHODS 2. */
 #include "integer.h"
+#include "../../bench/nn/net.h"
 #include "../../bench/params.h"
 
 /* Five bits would have levels up to 2^14, which are no 8-bit codes. */
@@ -14,12 +15,12 @@ static const char *check(const struct settings *settings)
     if (setting_int(settings, "grad_bits") > MOST_GRADIENT_BITS)
         return "mode luq takes grad_bits 2, 3 or 4: its logarithmic levels reach 2^(2^(grad_bits-1)-2), which must fit "
                "8-bit codes";
-    return NULL;
+    return net_allocates(settings, TENSOR_GRADIENT) ? "mode luq takes one width for all gradients; fqt and hfqt have them allocated" : NULL;
 }
 
 static void *prepare(const struct settings *settings, const struct product *p, struct arena *arena)
 {
-    struct gradient_options gradient = read_logarithmic_options(settings);
+    struct gradient_options gradient = read_logarithmic_options(settings, p);
     return prepare_integer_layer(settings, p, arena, &gradient, NULL);
 }
 

@@ -40,14 +40,17 @@ static void keep_running(struct range *range)
     range->ever_negative |= range->is_signed;
 }
 
-void fit_ranges(struct product *p)
+void fit_weight_range(const struct product *p)
+{
+    p->quantiser->fit(p->w_range, p->w, p->n * row_stride(p->k), p->n * p->k);
+}
+
+void fit_input_range(const struct product *p)
 {
     const struct quantiser_ops *quantiser = p->quantiser;
     struct range *range = p->x_range;
-    if (!p->weights_ready)
-        quantiser->fit(p->w_range, p->w, p->n * row_stride(p->k), p->n * p->k);
     /* Learned ranges are parameters, frozen by nature. */
-    bool recall = p->evaluating && !quantiser->learns && range->weight > 0
+    bool recall = p->evaluating && !range->learned && range->weight > 0
                   && setting_is(p->settings, "act_range", "running");
     if (recall)
         range_set(range, (float)(range->average / range->weight), range->ever_negative);
@@ -55,6 +58,13 @@ void fit_ranges(struct product *p)
         quantiser->fit(range, p->x, p->samples * in_size(p->shape), p->samples * in_positions(p->shape) * p->shape->in_c);
     if (p->observing)
         keep_running(range);
+}
+
+void fit_ranges(const struct product *p)
+{
+    if (!p->weights_ready)
+        fit_weight_range(p);
+    fit_input_range(p);
 }
 
 void quantise_in_range(const struct range *range, const float *x, size_t count, void *q)

@@ -24,7 +24,10 @@ struct accumulator accumulator_for(const struct accumulator_options *, enum whic
 
 /* Chooses this batch's ranges: fits both tensors, or recalls an activation's frozen range at evaluation; keeps the running
  * range. The weights' range is kept while weights_ready. */
-void fit_ranges(struct product *);
+void fit_ranges(const struct product *);
+/* The same for one of the two. */
+void fit_weight_range(const struct product *);
+void fit_input_range(const struct product *);
 
 /* Codes of x under its range; int8_t, or uint8_t where range->lo is 0. */
 void quantise_in_range(const struct range *, const float *x, size_t count, void *q);

@@ -44,4 +44,12 @@ struct fronts {
 /* False (and nothing to free) when even the cheapest widths exceed the budget or a tensor has none. */
 bool fronts_make(const struct choice_problem *, struct fronts *);
 void fronts_free(struct fronts *);
+
+/* The linear relaxation, and the greedy answer found on the way to it. (greedy.c) */
+struct relaxed {
+    double value;      /* its optimum: a lower bound */
+    double multiplier; /* its gain per cost: of the step that it takes in part; 0 if all fit */
+    bool whole;        /* it takes none in part: the greedy answer is optimal */
+};
+void fronts_relax(const struct fronts *, int *bits /* tensors: the greedy answer */, struct relaxed *);
 #endif

@@ -6,6 +6,7 @@
 #include "choice.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct step { double ratio; int tensor; };
 
@@ -66,32 +67,54 @@ static void push_next(struct heap *heap, const struct fronts *f, int tensor, int
         heap_push(heap, (struct step){slope(options[at], options[at + 1]), tensor});
 }
 
-/* Walks the hulls; `at` holds the reached option of each tensor. Returns how much the linear relaxation could
- * still gain at the first step that does not fit: 0 means that nothing better exists. */
-static double walk(const struct fronts *f, int *at, struct heap *heap, double *objective_then)
+/* Walks the hulls; `at` holds the reached option of each tensor. */
+static void walk(const struct fronts *f, int *at, struct heap *heap, struct relaxed *relaxed)
 {
-    double rest = f->rest, missed = 0, objective = 0;
+    double rest = f->rest;
     bool skipped = false;
+    *relaxed = (struct relaxed){.whole = true};
     for (int t = 0; t < f->tensors; t++) {
-        objective += f->options[(size_t)t * f->widths].omega;
+        relaxed->value += f->options[(size_t)t * f->widths].omega;
         push_next(heap, f, t, 0);
     }
     while (heap->count > 0) {
         struct step step = heap_pop(heap);
         const struct option *option = f->options + (size_t)step.tensor * f->widths + at[step.tensor];
         double cost = option[1].cost - option[0].cost;
-        if (cost <= rest) {
-            rest -= cost;
-            objective -= skipped ? 0 : option[0].omega - option[1].omega;
-            at[step.tensor]++;
-            push_next(heap, f, step.tensor, at[step.tensor]);
-        } else if (!skipped) {
+        if (cost > rest && !skipped) {
             skipped = true;
-            missed = step.ratio * rest;
+            relaxed->multiplier = step.ratio;
+            relaxed->whole = rest == 0;
+            relaxed->value -= step.ratio * rest;
         }
+        if (cost > rest)
+            continue;
+        rest -= cost;
+        relaxed->value -= skipped ? 0 : option[0].omega - option[1].omega;
+        at[step.tensor]++;
+        push_next(heap, f, step.tensor, at[step.tensor]);
     }
-    *objective_then = objective;
-    return missed;
+}
+
+void fronts_relax(const struct fronts *f, int *bits, struct relaxed *relaxed)
+{
+    size_t cells = (size_t)f->tensors * f->widths;
+    struct fronts hulls = *f;
+    hulls.options = xmalloc(sizeof *hulls.options * cells + 1);
+    hulls.count = xmalloc(sizeof *hulls.count * f->tensors + 1);
+    int *at = xcalloc(f->tensors + 1, sizeof *at);
+    struct heap heap = {xmalloc(sizeof(struct step) * (f->tensors + 1)), 0};
+    for (int t = 0; t < f->tensors; t++) {
+        struct option *options = hulls.options + (size_t)t * f->widths;
+        memcpy(options, f->options + (size_t)t * f->widths, sizeof *options * f->count[t]);
+        hulls.count[t] = hull(options, f->count[t]);
+    }
+    walk(&hulls, at, &heap, relaxed);
+    for (int t = 0; t < f->tensors; t++)
+        bits[t] = hulls.options[(size_t)t * f->widths + at[t]].width;
+    free(heap.steps);
+    free(at);
+    fronts_free(&hulls);
 }
 
 static const char *check(const struct choice_problem *p)
@@ -108,18 +131,11 @@ static bool solve(const struct choice_problem *p, int *bits, struct solver_info 
         info->seconds = now_seconds() - start;
         return false;
     }
-    int *at = xcalloc(p->tensors + 1, sizeof *at);
-    struct heap heap = {xmalloc(sizeof(struct step) * (p->tensors + 1)), 0};
-    for (int t = 0; t < p->tensors; t++)
-        f.count[t] = hull(f.options + (size_t)t * f.widths, f.count[t]);
-    double objective, missed = walk(&f, at, &heap, &objective);
-    for (int t = 0; t < p->tensors; t++)
-        bits[t] = f.options[(size_t)t * f.widths + at[t]].width;
+    struct relaxed relaxed;
+    fronts_relax(&f, bits, &relaxed);
     choice_finish(p, bits, info);
-    info->optimal = missed == 0;
-    info->bound = info->optimal ? info->objective : fmin(info->objective, objective - missed);
-    free(heap.steps);
-    free(at);
+    info->optimal = relaxed.whole;
+    info->bound = info->optimal ? info->objective : fmin(info->objective, relaxed.value);
     fronts_free(&f);
     info->seconds = now_seconds() - start;
     return true;

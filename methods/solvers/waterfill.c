@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "waterfill.h"
+#include "root.h"
 #include <math.h>
-
-#define ITERATIONS 200
 
 struct relaxed {
     const double *c, *weight;
@@ -71,34 +70,13 @@ static void bracket(const struct relaxed *r, double *low, double *high)
     *high = fmin(*high + 1, 2000);
 }
 
-/* Narrows [low, high] in log lambda until the cost at high meets the budget closely from below. The cost is
- * almost linear in log lambda, so false position is quick (Illinois variant: an end that stays put counts
- * half). */
-static double multiplier(const struct relaxed *r, double low, double high, double budget, double *bits)
+struct filling { const struct relaxed *relaxed; double budget, *bits; };
+
+/* Almost linear in log lambda. */
+static double excess(void *context, double log_lambda)
 {
-    double over = cost_at(r, low, bits) - budget, under = budget - cost_at(r, high, bits);
-    double left = under;
-    int side = 0;
-    for (int i = 0; i < ITERATIONS && left > 1e-14 * budget; i++) {
-        double middle = low + over / (over + under) * (high - low);
-        if (middle <= low || middle >= high)
-            middle = 0.5 * (low + high);
-        if (middle <= low || middle >= high)
-            break;
-        double excess = cost_at(r, middle, bits) - budget;
-        if (excess > 0) {
-            low = middle;
-            over = excess;
-            under *= side > 0 ? 0.5 : 1;
-            side = 1;
-        } else {
-            high = middle;
-            under = left = -excess;
-            over *= side < 0 ? 0.5 : 1;
-            side = -1;
-        }
-    }
-    return high;
+    const struct filling *f = context;
+    return cost_at(f->relaxed, log_lambda, f->bits) - f->budget;
 }
 
 double waterfill(const double *c, const double *weight, const bool *is_signed, const double *lo,
@@ -113,8 +91,9 @@ double waterfill(const double *c, const double *weight, const bool *is_signed, c
     if (!(budget >= cheapest))
         return INFINITY;
     bracket(&r, &low, &high);
-    if (cost_at(&r, low, bits) <= budget)
-        return noise(&r, bits);
-    cost_at(&r, multiplier(&r, low, high, budget, bits), bits);
+    struct filling f = {&r, budget, bits};
+    double over = excess(&f, low);
+    if (over > 0)
+        excess(&f, falling_root(excess, &f, low, over, high, excess(&f, high), 1e-14 * budget));
     return noise(&r, bits);
 }
