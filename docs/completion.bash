@@ -2,9 +2,17 @@
 # Bash completion for bitsweep.
 _bitsweep()
 {
-    local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]}
-    local verbs="list plan run status collect table plot diff data reference bench --version --help"
-    if [ "$COMP_CWORD" -eq 1 ]; then
+    local word=${COMP_WORDS[COMP_CWORD]} first=1
+    while [ "${COMP_WORDS[first]}" = --plugin ] && [ "$COMP_CWORD" -gt $((first + 1)) ]; do
+        first=$((first + 2))
+    done
+    local verb=${COMP_WORDS[first]}
+    if [ "${COMP_WORDS[COMP_CWORD-1]}" = --plugin ]; then
+        mapfile -t COMPREPLY < <(compgen -f -X '!*.so' -- "$word"; compgen -d -S / -- "$word")
+        return
+    fi
+    local verbs="list plan run status collect table plot diff data reference bench allocate test --plugin --version --help"
+    if [ "$COMP_CWORD" -eq "$first" ]; then
         mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word")
         return
     fi
@@ -12,7 +20,7 @@ _bitsweep()
     case $verb in
         list) options="allocators modes datasets models quantisers solvers costs settings --format --help"; files= ;;
         plan) options="-s -j --format --help"; files='*.yaml' ;;
-        run) options="-s -j --threads --timeout --checkpoint --retry --redo --only --quiet --help"; files='*.yaml' ;;
+        run) options="-s -j --threads --timeout --checkpoint --retry --redo --only --from --quiet --help"; files='*.yaml' ;;
         status) options="-s --format --help"; files='*.yaml' ;;
         collect) options="-s --help"; files='*.yaml' ;;
         table) options="--per-run --by --metric --format --help"; files='*.h5' ;;
@@ -20,8 +28,11 @@ _bitsweep()
         diff) options="--all --format --help"; files='*.h5' ;;
         data) options="list check convert -s --force --format --help"; files='*.h5' ;;
         reference) files='*.h5' ;;
-        bench) options="gemm hadamard steps allocators --format --help"; files= ;;
+        bench) options="gemm hadamard steps allocators solvers kernels --write-latency --format --help"; files='*.csv' ;;
+        allocate) options="-b --solver --sweep --noise --plot -o --format --help" ;;
+        test) options="-s --format --help $(bitsweep list allocators 2>/dev/null | sed -n 's/^  \([a-z][a-z0-9_-]*\):.*/\1/p')"; files= ;;
     esac
+    options="$options --plugin"
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word"
                              [ -z "$files" ] || compgen -f -X "!$files" -- "$word"
                              [ -z "$files" ] || compgen -d -S / -- "$word")
