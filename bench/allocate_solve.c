@@ -49,7 +49,8 @@ static bool is_infeasible(const struct problem *problem, const struct solver_inf
     struct solver_info other;
     struct error error;
     const struct solver_ops *exact = (const struct solver_ops *)plug_find(PLUG_SOLVER, "ilp");
-    return info->optimal || strcmp(info->solver, exact->plug.name) == 0 || !problem_solve(problem, exact, bits, &other, &error);
+    return info->optimal || strcmp(info->solver, exact->plug.name) == 0
+           || !problem_solve(problem, exact, bits, &other, &error);
 }
 
 /* What the solver says is not believed. */

@@ -7,8 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Over four intervals: the solver runs more often than it does by default where the interval is shorter, so the share is an upper
- * bound there. */
+/* Over four intervals: the solver runs more often than it does by default where the interval is shorter, so the share is an
+ * upper bound there. */
 #define INTERVALS 4
 
 static double share_of_time(const struct bench_network *network)
@@ -42,5 +42,6 @@ static double share_of_time(const struct bench_network *network)
 void bench_allocators(struct bench_rows *rows)
 {
     for (size_t i = 0; i < bench_network_count; i++)
-        bench_add(rows, share_of_time(&bench_networks[i]), "share", 0.03, 0.01, "allocator/%s/qbitopt", bench_networks[i].name);
+        bench_add(rows, share_of_time(&bench_networks[i]), "share", 0.03, 0.01, "allocator/%s/qbitopt",
+                  bench_networks[i].name);
 }

@@ -71,7 +71,8 @@ static void time_solver(struct bench_rows *rows, const struct solver_ops *solver
 
 void bench_solvers(struct bench_rows *rows)
 {
-    static const struct { const char *name; int budgets; } cases[] = {{"greedy", 1}, {"knapsack", 1}, {"ilp", 1}, {"ilp", 2}};
+    static const struct { const char *name; int budgets; } cases[] = {
+        {"greedy", 1}, {"knapsack", 1}, {"ilp", 1}, {"ilp", 2}};
     struct instance *in = xmalloc(sizeof *in);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         time_solver(rows, (const struct solver_ops *)plug_find(PLUG_SOLVER, cases[i].name), in, cases[i].budgets);

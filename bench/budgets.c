@@ -13,23 +13,11 @@
 #define MOST_MEAN 32
 
 static const struct { const char *suffix; double factor; } units[] = {
-    {"KiB", 1024}, {"MiB", 1024.0 * 1024}, {"GiB", 1024.0 * 1024 * 1024}, {"B", 1}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12},
-    {"%", 1}, {"", 1},
+    {"KiB", 1024}, {"MiB", 1024.0 * 1024}, {"GiB", 1024.0 * 1024 * 1024}, {"B", 1}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9},
+    {"T", 1e12}, {"%", 1}, {"", 1},
 };
 
 /* ---- text ---- */
-
-static bool fail_cost(const char *name, struct error *error)
-{
-    struct names names = {0};
-    names_of_plugs(&names, PLUG_COST);
-    char *suggestion = names_suggestion(&names, name), *valid = names_joined(&names);
-    fail(error, "there is no cost '%.60s'%s; valid: %s", name, suggestion, valid);
-    free(suggestion);
-    free(valid);
-    names_free(&names);
-    return false;
-}
 
 bool amount_value(const char *cost, const char *amount, struct amount *out, struct error *error)
 {
@@ -41,8 +29,8 @@ bool amount_value(const char *cost, const char *amount, struct amount *out, stru
     while (unit < count && strcmp(units[unit].suffix, end) != 0)
         unit++;
     if (end == amount || end > amount + digits || unit == count || !isfinite(value * units[unit].factor) || value <= 0)
-        return fail(error, "the limit of %s is '%.60s'; valid: a number above 0, also with KiB, MiB, GiB, k, M, G, T, or a share of the cost "
-                    "at 8 bits like 25%%", cost, amount);
+        return fail(error, "the limit of %s is '%.60s'; valid: a number above 0, also with B, KiB, MiB, GiB, k, M, G, T, or "
+                    "a share of the cost at 8 bits like 25%%", cost, amount);
     out->relative = units[unit].suffix[0] == '%';
     out->value = value * units[unit].factor;
     return true;
@@ -50,10 +38,8 @@ bool amount_value(const char *cost, const char *amount, struct amount *out, stru
 
 bool amount_parse(const char *cost, const char *amount, struct amount *out, struct error *error)
 {
-    const struct cost_ops *ops = (const struct cost_ops *)plug_find(PLUG_COST, cost);
-    if (!ops)
-        return fail_cost(cost, error);
-    bool good = amount_value(cost, amount, out, error);
+    const struct cost_ops *ops = (const struct cost_ops *)named_plug(PLUG_COST, cost, error);
+    bool good = ops && amount_value(cost, amount, out, error);
     out->cost = ops;
     return good;
 }
@@ -69,7 +55,8 @@ static bool parse_mean(const char *text, char **canonical, struct error *error)
 
 static int by_name(const void *left, const void *right)
 {
-    return strcmp((*(const struct amount *const *)left)->cost->plug.name, (*(const struct amount *const *)right)->cost->plug.name);
+    const struct amount *a = *(const struct amount *const *)left, *b = *(const struct amount *const *)right;
+    return strcmp(a->cost->plug.name, b->cost->plug.name);
 }
 
 /* The parts of "COST=AMOUNT,COST=AMOUNT"; returns how many, or -1 after an error. */
@@ -95,11 +82,15 @@ static int parse_list(const char *text, struct amount *out, struct error *error)
     }
     free(copy);
     if (good && count == 0)
-        good = fail(error, "budget is empty; valid: a mean width from 1 to 32, or limits of costs like weight_bytes=70KiB,bops=25%%");
+        good = fail(error, "budget is empty; valid: a mean width from 1 to 32, or limits of costs like "
+                    "weight_bytes=70KiB,bops=25%%");
     return good ? count : -1;
 }
 
-static bool is_number(const struct amount *amount) { return strcmp(amount->cost->plug.name, MEAN_BITS) == 0 && !amount->relative; }
+static bool is_number(const struct amount *amount)
+{
+    return strcmp(amount->cost->plug.name, MEAN_BITS) == 0 && !amount->relative;
+}
 
 bool budget_parse(const char *text, char **canonical, struct error *error)
 {
@@ -172,6 +163,13 @@ static bool needs_gradient_budget(const struct budgets *budgets, const struct te
     return any;
 }
 
+/* What a plain number limits: of gradients alone, their mean. */
+static const struct cost_ops *mean_of_allocated(const struct settings *settings)
+{
+    bool gradients_alone = setting_has(settings, "allocate") && setting_is(settings, "allocate", "gradients");
+    return (const struct cost_ops *)plug_find(PLUG_COST, gradients_alone ? "mean_bits_g" : MEAN_BITS);
+}
+
 bool budgets_open(const struct settings *settings, const struct dataset *described, const struct tensor *tensors, int count,
                   struct budgets *budgets, struct error *error)
 {
@@ -184,7 +182,7 @@ bool budgets_open(const struct settings *settings, const struct dataset *describ
     if (strchr(text, '='))
         amount_count = parse_list(text, amounts, error);
     else
-        amounts[0] = (struct amount){(const struct cost_ops *)plug_find(PLUG_COST, MEAN_BITS), strtod(text, NULL), false};
+        amounts[0] = (struct amount){mean_of_allocated(settings), strtod(text, NULL), false};
     bool good = amount_count >= 0;
     for (int i = 0; good && i < amount_count; i++)
         good = add(budgets, &amounts[i], settings, described, tensors, count, error);

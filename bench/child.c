@@ -178,6 +178,8 @@ static void write_run(const struct child_job *job, struct record *record, double
     record_origin(record, job->plan, started);
     record_plugins(record, &job->run->settings);
     record_int(record, "/provenance/threads", job->threads, "", "threads of the run");
+    record_real(record, "/timing/predicted_memory_bytes", job->predicted_memory, "byte",
+                "peak memory as predicted before the run");
     getrusage(RUSAGE_SELF, &usage);
     record_process(record, now_seconds() - start, &usage);
     job->slot->test_accuracy = record_get_real(record, "/metrics/test_accuracy", NAN);

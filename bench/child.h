@@ -23,6 +23,7 @@ struct child_job {
     train_function *train;
     const sigset_t *signals; /* mask that the child runs with */
     int threads;             /* of the run */
+    double predicted_memory; /* bytes */
     double checkpoint_seconds; /* least time between two checkpoints; 0: one every epoch */
 };
 

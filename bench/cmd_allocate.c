@@ -21,7 +21,7 @@ const struct command cmd_allocate = {
     .details =
         "  TABLE               JSON, CSV, or the file of a run whose allocator measured sensitivities\n"
         "  -b COST=AMOUNT      limit of a cost that `bitsweep list costs` shows or the table gives: a number, also with\n"
-        "                      KiB, MiB, GiB, k, M, G, T, or a share of the cost at 8 bits like 25%; may be repeated\n"
+        "                      B, KiB, MiB, GiB, k, M, G, T, or a share of the cost at 8 bits like 25%; may be repeated\n"
         "  --solver NAME       auto (default: exact), or one that `bitsweep list solvers` shows\n"
         "  --sweep COST=FROM..TO\n"
         "                      every efficient allocation with that cost between FROM and TO, the other budgets fixed;\n"
@@ -55,21 +55,6 @@ static bool set_noise(const struct option *option, const char *value, struct err
 }
 
 /* ---- what is asked for ---- */
-
-static bool find_solver(const char *name, const struct solver_ops **solver, struct error *error)
-{
-    *solver = (const struct solver_ops *)plug_find(PLUG_SOLVER, name);
-    if (*solver)
-        return true;
-    struct names names = {0};
-    names_of_plugs(&names, PLUG_SOLVER);
-    char *suggestion = names_suggestion(&names, name), *valid = names_joined(&names);
-    fail(error, "there is no solver '%.60s'%s; valid: %s", name, suggestion, valid);
-    free(suggestion);
-    free(valid);
-    names_free(&names);
-    return false;
-}
 
 static bool add_budget(struct request *request, const struct budget *budget, struct error *error)
 {
@@ -192,8 +177,8 @@ static int serve(const char *path, const struct choices *choices)
     struct sweep sweep = {0};
     struct error error;
     int code = EXIT_USAGE;
-    bool good = find_solver(choices->solver, &request.solver, &error)
-                && (!choices->sweep || parse_sweep(choices->sweep, &sweep, &error))
+    request.solver = (const struct solver_ops *)named_plug(PLUG_SOLVER, choices->solver, &error);
+    bool good = request.solver && (!choices->sweep || parse_sweep(choices->sweep, &sweep, &error))
                 && layer_table_read(path, choices->paper_step, &request.table, &error);
     for (size_t i = 0; good && i < choices->budgets.count; i++) {
         struct budget budget;

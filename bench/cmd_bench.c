@@ -20,18 +20,28 @@
 
 static int run(int argc, char **argv);
 
+#define PART_TABLE(PART)                                                                                   \
+    PART(GEMM, "gemm", bench_gemm, "integer products against OpenBLAS's float product")                    \
+    PART(HADAMARD, "hadamard", bench_hadamard, "Hadamard transform against scaling the same memory, and the quantisers") \
+    PART(STEPS, "steps", bench_steps, "one training step in each mode against mode fp")                    \
+    PART(ALLOCATORS, "allocators", bench_allocators, "what an allocator itself costs in a run")            \
+    PART(SOLVERS, "solvers", bench_solvers, "finding the widths of 200 tensors")                           \
+    PART(KERNELS, "kernels", bench_latency, "the forward product of every layer of the built-in models, one sample")
+
+#define INDEX_OF(index, name, function, help) index,
+#define ROW_OF(index, name, function, help) {name, function},
+#define HELP_OF(index, name, function, help) "  " name ": " help "\n"
+enum { PART_TABLE(INDEX_OF) PARTS };
+static const struct { const char *name; void (*run)(struct bench_rows *); } parts[PARTS] = {PART_TABLE(ROW_OF)};
+
 const struct command cmd_bench = {
     .name = "bench",
-    .arguments = "[gemm|hadamard|steps|allocators|solvers|kernels]... [--write-latency FILE] [--format text|json|csv]",
+    .arguments = "[PART]... [--write-latency FILE] [--format text|json|csv]",
     .summary = "Time the integer products, the transforms and the training steps, as ratios within one run.",
     .details =
-        "  gemm             integer products against OpenBLAS's float product\n"
-        "  hadamard         Hadamard transform against scaling the same memory, and the quantisers\n"
-        "  steps            one training step in each mode against mode fp\n"
-        "  allocators       what an allocator itself costs in a run\n"
-        "  solvers          finding the widths of 200 tensors\n"
-        "  kernels          the forward product of every layer of the built-in models, one sample\n"
-        "                   (all of them when none is named)\n"
+        "Parts; all of them when none is named:\n"
+        PART_TABLE(HELP_OF)
+        "\n"
         "  --write-latency FILE  with kernels: write them as a table for the key latency_table\n"
         "  --format FORMAT  text (default), json or csv; a row without a bound has null or nothing there\n"
         "\n"
@@ -40,12 +50,6 @@ const struct command cmd_bench = {
         "Example: bitsweep bench gemm --format csv",
     .run = run,
 };
-
-static const struct { const char *name; void (*run)(struct bench_rows *); } parts[] = {
-    {"gemm", bench_gemm}, {"hadamard", bench_hadamard}, {"steps", bench_steps},
-    {"allocators", bench_allocators}, {"solvers", bench_solvers}, {"kernels", bench_latency},
-};
-enum { PARTS = sizeof parts / sizeof *parts, KERNELS = PARTS - 1 };
 
 static void pin(void)
 {
@@ -126,6 +130,19 @@ static void print_as_json(const struct bench_rows *rows)
     print_json(list);
 }
 
+static int unknown_part(const char *name)
+{
+    char *valid = xstrdup(parts[0].name);
+    for (size_t part = 1; part < PARTS; part++) {
+        char *longer = format_text("%s, %s", valid, parts[part].name);
+        free(valid);
+        valid = longer;
+    }
+    int code = usage_error(&cmd_bench, "unknown part '%s'; valid: %s", name, valid);
+    free(valid);
+    return code;
+}
+
 static int choose_parts(int count, char **names, bool *chosen)
 {
     for (int i = 0; i < count; i++) {
@@ -133,7 +150,7 @@ static int choose_parts(int count, char **names, bool *chosen)
         while (part < PARTS && strcmp(parts[part].name, names[i]) != 0)
             part++;
         if (part == PARTS)
-            return usage_error(&cmd_bench, "unknown part '%s'; valid: gemm, hadamard, steps, allocators, solvers, kernels", names[i]);
+            return unknown_part(names[i]);
         chosen[part] = true;
     }
     for (size_t part = 0; count == 0 && part < PARTS; part++)

@@ -63,7 +63,7 @@ static void print_group(const struct group *group)
     if (group->kind == PLUG_KINDS)
         print_params(core_params, 2);
     for (size_t i = 0; group->kind != PLUG_KINDS && (plug = plug_at(group->kind, i)) != NULL; i++) {
-        printf("  %s: %s\n", plug->name, plug->help);
+        printf("  %s%s%s: %s\n", plug->name, plug->alias ? ", also " : "", plug->alias ? plug->alias : "", plug->help);
         print_params(plug->params, 6);
     }
 }
@@ -124,6 +124,7 @@ static cJSON *group_array(const struct group *group)
     for (size_t i = 0; (plug = plug_at(group->kind, i)) != NULL; i++) {
         cJSON *object = cJSON_CreateObject();
         cJSON_AddStringToObject(object, "name", plug->name);
+        cJSON_AddItemToObject(object, "alias", plug->alias ? cJSON_CreateString(plug->alias) : cJSON_CreateNull());
         cJSON_AddStringToObject(object, "help", plug->help);
         cJSON_AddNumberToObject(object, "version", plug->version);
         cJSON_AddItemToObject(object, "params", param_array(plug->params));

@@ -83,22 +83,6 @@ static void print_as_json(const struct alloc_ops *ops, const struct finding *fin
 
 /* ---- */
 
-static const struct alloc_ops *find_allocator(const char *name, struct error *error)
-{
-    const struct plug *plug = plug_find(PLUG_ALLOCATOR, name);
-    if (plug)
-        return (const struct alloc_ops *)plug;
-    struct names names = {0};
-    names_of_plugs(&names, PLUG_ALLOCATOR);
-    char *suggestion = names_suggestion(&names, name), *valid = names_joined(&names);
-    fail(error, "there is no allocator '%s'%s; valid: %s, or one from a shared object (--plugin FILE.so)", name, suggestion,
-         valid);
-    free(suggestion);
-    free(valid);
-    names_free(&names);
-    return NULL;
-}
-
 /* Splits the -s texts, which stay theirs. */
 static bool split_settings(const struct texts *texts, struct choice *out, char **copies, struct error *error)
 {
@@ -137,7 +121,7 @@ static int run(int argc, char **argv)
     bool read = read_options(&cmd_test, options, (struct operands){"allocator", 1, 1}, argc, argv) >= 0;
     struct choice *given = xcalloc(texts.count + 1, sizeof *given);
     char **copies = xcalloc(texts.count + 1, sizeof *copies);
-    const struct alloc_ops *ops = read ? find_allocator(argv[1], &error) : NULL;
+    const struct alloc_ops *ops = read ? (const struct alloc_ops *)named_plug(PLUG_ALLOCATOR, argv[1], &error) : NULL;
     if (read && (!ops || !split_settings(&texts, given, copies, &error)))
         code = usage_error(&cmd_test, "%s", error.text);
     else if (read)

@@ -165,7 +165,8 @@ static void record_solvers(const struct allocator *a, struct record *record, con
 
 static const char *meaning_of(const struct allocator *a, enum logged column)
 {
-    bool of_integers = column == LOG_TRACE && a->net->mode->integer;
+    bool apart = a->ops->probes && a->ops->probes(a->allocation.settings);
+    bool of_integers = column == LOG_TRACE && a->net->mode->integer && !apart;
     return of_integers ? "trace of the empirical Fisher T, from gradients that quantised products gave"
                        : columns[column].meaning;
 }

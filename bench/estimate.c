@@ -37,8 +37,6 @@ struct group {
     const struct settings *settings; /* of one of them */
     double epoch_seconds, bytes;     /* sums over the finished runs */
     size_t finished;
-    double memory;                   /* of one run */
-    bool described;                  /* memory is known */
 };
 struct groups { struct group *items; size_t count, *of_run; };
 
@@ -202,14 +200,11 @@ static struct estimate assume(const struct settings *settings, const struct data
     return estimate;
 }
 
-static struct estimate estimate_run(struct group *group, const struct settings *settings, const struct dataset *dataset)
+static struct estimate estimate_run(const struct group *group, const struct settings *settings,
+                                    const struct dataset *dataset)
 {
     struct estimate estimate = assume(settings, dataset);
     double epochs = setting_real(settings, "epochs"), finished = (double)group->finished;
-    if (!group->described)
-        group->memory = run_memory(group->settings, dataset);
-    group->described = true;
-    estimate.memory = group->memory;
     if (group->finished > 0) {
         estimate.seconds = group->epoch_seconds / finished * epochs;
         estimate.bytes = group->bytes / finished;
@@ -218,8 +213,38 @@ static struct estimate estimate_run(struct group *group, const struct settings *
     return estimate;
 }
 
+/* ---- memory ---- */
+
+/* Networks that were laid out, which takes longer than anything else here. */
+struct layouts { struct layout { const struct settings *settings; double memory; } *items; size_t count; };
+
+static bool lays_out_nothing(const char *key) { return strcmp(key, "seed") == 0 || strcmp(key, "budget") == 0; }
+
+static bool same_layout(const struct settings *a, const struct settings *b)
+{
+    for (size_t i = 0; i < a->count && i < b->count; i++) {
+        const char *key = a->items[i].param->name;
+        if (strcmp(key, b->items[i].param->name) != 0)
+            return false;
+        if (!lays_out_nothing(key) && strcmp(a->items[i].value, b->items[i].value) != 0)
+            return false;
+    }
+    return a->count == b->count;
+}
+
+static double memory_of(struct layouts *known, const struct settings *settings, const struct dataset *dataset)
+{
+    for (size_t i = 0; i < known->count; i++)
+        if (same_layout(known->items[i].settings, settings))
+            return known->items[i].memory;
+    known->items = xrealloc(known->items, (known->count + 1) * sizeof *known->items);
+    known->items[known->count] = (struct layout){settings, run_memory(settings, dataset)};
+    return known->items[known->count++].memory;
+}
+
 void plan_estimate(const struct plan *plan, const char *results, struct estimate *out)
 {
+    struct layouts layouts = {0};
     struct groups groups = {.of_run = xmalloc((plan->count + 1) * sizeof *groups.of_run)};
     char *folder = folder_path(results, plan);
     for (size_t i = 0; i < plan->count; i++)
@@ -228,12 +253,16 @@ void plan_estimate(const struct plan *plan, const char *results, struct estimate
     for (size_t i = 0; i < plan->count; i++) {
         const struct settings *settings = &plan->runs[i].settings;
         out[i] = (struct estimate){0};
-        if (!plan->runs[i].skip)
-            out[i] = estimate_run(&groups.items[groups.of_run[i]], settings, described_find(plan->described, settings));
+        if (plan->runs[i].skip)
+            continue;
+        const struct dataset *dataset = described_find(plan->described, settings);
+        out[i] = estimate_run(&groups.items[groups.of_run[i]], settings, dataset);
+        out[i].memory = memory_of(&layouts, settings, dataset);
     }
     for (size_t i = 0; i < groups.count; i++)
         free(groups.items[i].key);
     free(groups.items);
     free(groups.of_run);
+    free(layouts.items);
     free(folder);
 }

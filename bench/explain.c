@@ -152,13 +152,15 @@ void explain(struct explanation *e, struct probe *probe, const struct allocation
 void explain_record(const struct explanation *e, struct record *record)
 {
     const struct { const char *path; double value; const char *unit, *meaning; } figures[] = {
-        {"/explain/float_loss", e->float_loss, "nat", "mean cross entropy of the final weights in float32 on the probe's samples"},
+        {"/explain/float_loss", e->float_loss, "nat",
+         "mean cross entropy of the final weights in float32 on the probe's samples"},
         {"/explain/measured_total", e->total, "nat", "change of that loss with all weights and activations quantised"},
         {"/explain/kendall_tau", e->tau, "", "Kendall's tau-b between predicted and measured"},
         {"/explain/kendall_tau_weights", e->tau_weights, "", "the same over the weights alone"},
         {"/explain/kendall_tau_activations", e->tau_activations, "", "the same over the activations alone"},
         {"/explain/omega", e->omega, "", "sum of predicted"},
-        {"/explain/omega_optimal", e->omega_optimal, "", "the least such sum within the same budgets and limits (NaN: not proven)"},
+        {"/explain/omega_optimal", e->omega_optimal, "",
+         "the least such sum within the same budgets and limits (NaN: not proven)"},
         {"/explain/omega_uniform", e->omega_uniform, "", "the sum for uniform widths within them"},
         {"/explain/regret", e->regret, "fraction", "omega above omega_optimal; below 0: the widths miss the budget"},
     };
@@ -172,5 +174,6 @@ void explain_record(const struct explanation *e, struct record *record)
     record_int(record, "/explain/samples", (int64_t)e->samples, "", "training samples of these measurements");
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         record_real(record, figures[i].path, figures[i].value, figures[i].unit, figures[i].meaning);
-    record_real(record, "/timing/explain_seconds", e->seconds, "s", "measuring what explains the result; not part of training");
+    record_real(record, "/timing/explain_seconds", e->seconds, "s",
+                "measuring what explains the result; not part of training");
 }

@@ -63,64 +63,87 @@ static const double *find_values(const struct layer_row *row, const char *name)
     return NULL;
 }
 
-static bool fill_values(const struct layer_table *table, struct tabled_cost *cost, const struct layer_rows *rows,
+/* The costs of one tensor: what it does not list at all costs nothing, as with the costs of weights for activations; what it
+ * lists is needed at each of its widths. */
+static bool fill_cells(const struct layer_row *row, const struct tensor *tensor, const char *name, double *cells,
+                       struct error *error)
+{
+    const double *values = find_values(row, name);
+    for (int b = 0; b <= MOST_WIDTH; b++) {
+        cells[b] = values ? values[b] : 0;
+        if (isnan(cells[b]) && tensor_allows(tensor, b))
+            return fail(error, "%s: %s has no %s at width %d, only at other widths%s", row->place, row->name, name, b,
+                        row->choices ? "" : "; `choices` says which widths are allowed");
+    }
+    return true;
+}
+
+static bool fill_values(const struct layer_table *table, struct tabled_cost *cost, struct layer_rows *rows,
                         struct error *error)
 {
-    const char *name = cost->ops.plug.name;
+    const char *name = cost->ops.plug.name, *first = NULL;
+    size_t without = 0;
     cost->values = xmalloc(rows->count * CELLS * sizeof *cost->values);
     for (size_t i = 0; i < rows->count; i++) {
-        const double *values = find_values(&rows->items[i], name);
-        for (int b = 0; b <= MOST_WIDTH; b++) {
-            double *cell = &cost->values[i * CELLS + (size_t)b];
-            *cell = values ? values[b] : NAN;
-            if (isnan(*cell) && tensor_allows(&table->tensors[i], b))
-                return fail(error, "%s: %s has no %s at width %d, which other tensors or widths have%s",
-                            rows->items[i].place, table->names[i], name, b,
-                            rows->items[i].choices ? "" : "; `choices` says which widths are allowed");
-        }
+        if (!fill_cells(&rows->items[i], &table->tensors[i], name, cost->values + i * CELLS, error))
+            return false;
+        if (find_values(&rows->items[i], name))
+            continue;
+        first = without++ ? first : table->names[i];
     }
+    if (!layer_table_sum_is_finite(table, cost->values, name, error))
+        return false;
+    if (without)
+        layer_rows_note(rows, "%s: %zu of %zu tensors (%s%s) have no %s, so they cost nothing in it", table->path, without,
+                        rows->count, first, without > 1 ? ", ..." : "", name);
     return true;
 }
 
 /* ---- built-in costs ---- */
 
-/* The price at various widths; with elements that the table does not give as they are, 0, or as various numbers. */
-static double try_price(const struct layer_table *table, const struct table_cost *cost, bool filled)
+/* The price at various widths. */
+static double try_price(const struct table_cost *cost, const struct tensor *tensors, int count)
 {
-    struct tensor *tensors = xmalloc((size_t)table->count * sizeof *tensors);
-    float *bits = xmalloc((size_t)table->count * sizeof *bits);
-    for (int i = 0; i < table->count; i++) {
-        tensors[i] = table->tensors[i];
-        if (filled && !tensors[i].elements)
-            tensors[i].elements = (size_t)i + 2;
+    float *bits = xmalloc((size_t)count * sizeof *bits);
+    for (int i = 0; i < count; i++)
         bits[i] = (float)(2 + i % 7);
-    }
-    double price = cost_price(cost->ops, cost->context, tensors, table->count, bits);
-    free(tensors);
+    double price = cost_price(cost->ops, cost->context, tensors, count, bits);
     free(bits);
     return price;
 }
 
-static bool lacks_elements(const struct tensor *tensor) { return tensor->elements == 0; }
-static bool lacks_macs(const struct tensor *tensor) { return isnan(tensor->macs); }
-
-static char *missing_field(const struct layer_table *table, const char *field, bool (*lacks)(const struct tensor *))
+/* More elements than any table gives, so that a largest layer shows them too. */
+static struct tensor completed(const struct tensor *tensor, int number)
 {
-    int i = 0;
-    while (i + 1 < table->count && !lacks(&table->tensors[i]))
-        i++;
-    return format_text("it needs the field '%s', which %s does not have", field, table->names[i]);
+    struct tensor whole = *tensor;
+    whole.elements = tensor->elements ? tensor->elements : ((size_t)1 << 60) + ((size_t)number << 20);
+    whole.macs = isnan(tensor->macs) ? 1 : tensor->macs;
+    return whole;
 }
 
-/* Whether a cost needs a field shows in what it makes of the tensors: macs that are missing are NAN, elements 0. */
+/* Whether a cost needs a field that a tensor lacks shows in what it makes of it: missing macs are NAN, elements 0. */
 static char *why_missing(const struct layer_table *table, const struct table_cost *cost)
 {
-    double price = try_price(table, cost, true);
-    if (price == 0)
-        return xstrdup("it is about none of these tensors");
-    if (isnan(price))
-        return missing_field(table, "macs", lacks_macs);
-    return try_price(table, cost, false) == price ? NULL : missing_field(table, "elements", lacks_elements);
+    struct tensor *tensors = xmalloc((size_t)table->count * sizeof *tensors);
+    char *why = NULL;
+    for (int i = 0; i < table->count; i++)
+        tensors[i] = completed(&table->tensors[i], i);
+    double complete = try_price(cost, tensors, table->count);
+    if (complete == 0)
+        why = xstrdup("it is about none of these tensors");
+    bool missing = !why && try_price(cost, table->tensors, table->count) != complete;
+    for (int i = 0; missing && !why && i < table->count; i++) {
+        const char *field = "elements";
+        tensors[i].elements = table->tensors[i].elements;
+        if (try_price(cost, tensors, table->count) == complete) {
+            field = "macs";
+            tensors[i] = table->tensors[i];
+        }
+        if (try_price(cost, tensors, table->count) != complete)
+            why = format_text("it needs the field '%s', which %s does not have", field, table->names[i]);
+    }
+    free(tensors);
+    return why;
 }
 
 static struct table_cost built_in(const struct layer_table *table, const struct cost_ops *ops)

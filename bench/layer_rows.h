@@ -31,6 +31,8 @@ bool layer_row_set_width(struct layer_row *, const char *cost, const char *width
 /* Whether there is a field of that name, omega and costs among them; else fails with those that there are. */
 bool layer_row_known(const char *place, const char *field, struct error *);
 
+/* Whether the largest sum of values by tensor and width is a number: solvers add them up. */
+bool layer_table_sum_is_finite(const struct layer_table *, const double *values, const char *what, struct error *);
 /* The table's part that is about costs (layer_costs.c): its own from the rows, and which built-in ones can be computed. */
 bool layer_table_add_costs(struct layer_table *, struct layer_rows *, struct error *);
 void layer_table_free_costs(struct layer_table *);

@@ -178,6 +178,19 @@ static bool check_scales(const struct layer_rows *rows, struct error *error)
                    gradient->name, other->name);
 }
 
+bool layer_table_sum_is_finite(const struct layer_table *table, const double *values, const char *what, struct error *error)
+{
+    double sum = 0;
+    for (int i = 0; i < table->count; i++) {
+        double most = 0;
+        for (int b = 1; b <= MOST_WIDTH; b++)
+            if (tensor_allows(&table->tensors[i], b))
+                most = fmax(most, values[(size_t)i * CELLS + (size_t)b]);
+        sum += most;
+    }
+    return isfinite(sum) || fail(error, "%s: the sum of %s is too large for a double", table->path, what);
+}
+
 static bool fill(struct layer_table *table, struct layer_rows *rows, bool paper_step, struct error *error)
 {
     if (rows->count == 0)
@@ -200,7 +213,8 @@ static bool fill(struct layer_table *table, struct layer_rows *rows, bool paper_
         free(table->noise);
         table->noise = NULL;
     }
-    return check_names(rows, error) && check_scales(rows, error) && fill_layers(table, rows, error)
+    return check_names(rows, error) && layer_table_sum_is_finite(table, table->omega, "omega", error)
+           && check_scales(rows, error) && fill_layers(table, rows, error)
            && check_groups(table, rows, error) && layer_table_add_costs(table, rows, error);
 }
 

@@ -5,6 +5,7 @@
 #include "plugins.h"
 #include "version.h"
 #include <cblas.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,9 @@ static void print_overview(FILE *out)
 
 int main(int argc, char **argv)
 {
+    /* glibc would raise this threshold to 32 MB as blocks are freed, and then keep freed blocks and clear them for new ones:
+     * workers would inherit what planning has freed, and arenas' memory that nothing touches would be there. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
     kernels(); /* a bad BITSWEEP_ISA ends the program before anything starts */
     openblas_set_num_threads(1); /* products are one thread's; sweeps run several, and --threads is ours */
     struct error error;

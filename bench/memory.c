@@ -3,16 +3,11 @@
 #include "decisions.h"
 #include "diagnostics.h"
 #include "probe.h"
-#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 
 /* The program with its libraries and their buffers, as measured. */
 #define PROCESS_BYTES 20e6
-
-/* glibc would raise this threshold to 32 MB as blocks are freed, and then keep freed blocks and clear them for new ones: workers
- * would inherit what planning has freed, and arenas' memory that nothing touches would be there. */
-__attribute__((constructor)) static void take_large_blocks_from_the_system(void) { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
 
 /* Batches beyond this are not laid out, as the system might refuse the memory, but judged from smaller ones. */
 #define LARGEST_BATCH 256
@@ -25,9 +20,11 @@ static double laid_out_bytes(const struct settings *settings, const struct datas
     struct diagnostics diagnostics;
     net_build(net, settings, described, setting_plug(settings, "mode"), run_quantiser(settings), batch, &arena);
     diagnostics_begin(&diagnostics, net, described, (size_t)setting_int(settings, "epochs"), &arena);
-    const struct probe *probe = probe_wanted(settings) ? probe_begin(net, described, NULL, described->train.count, &arena) : NULL;
-    double pool = fmax((double)net_pool_size(net), fmax((double)diagnostics_pool_size(&diagnostics), (double)probe_pool_size(probe)));
-    double bytes = (double)arena.bytes + pool + sizeof *net;
+    const struct probe *probe = NULL;
+    if (probe_wanted(settings))
+        probe = probe_begin(net, described, NULL, described->train.count, &arena);
+    double shared = fmax((double)diagnostics_pool_size(&diagnostics), (double)probe_pool_size(probe));
+    double bytes = (double)arena.bytes + fmax((double)net_pool_size(net), shared) + sizeof *net;
     if (!net->quantiser) /* the record holds a copy of a float run's weights */
         bytes += (double)net->value_count * sizeof(float);
     arena_free(&arena);

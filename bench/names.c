@@ -118,3 +118,18 @@ char *names_suggestion(const struct names *names, const char *word)
     const char *nearest = names_nearest(names, word);
     return nearest ? format_text("; did you mean '%s'", nearest) : xstrdup("");
 }
+
+const struct plug *named_plug(enum plug_kind kind, const char *name, struct error *error)
+{
+    const struct plug *plug = plug_find(kind, name);
+    if (plug)
+        return plug;
+    struct names names = {0};
+    names_of_plugs(&names, kind);
+    char *suggestion = names_suggestion(&names, name), *valid = names_joined(&names);
+    fail(error, "there is no %s '%.60s'%s; valid: %s", plug_kind_names[kind], name, suggestion, valid);
+    free(suggestion);
+    free(valid);
+    names_free(&names);
+    return NULL;
+}

@@ -23,4 +23,6 @@ const char *names_nearest(const struct names *, const char *word);
 char *names_joined(const struct names *);
 /* "; did you mean 'mode'", or "" when none is near; free() it. */
 char *names_suggestion(const struct names *, const char *word);
+/* The plugin of that name; else NULL, and the error has those that there are. */
+const struct plug *named_plug(enum plug_kind, const char *name, struct error *);
 #endif

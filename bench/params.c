@@ -72,7 +72,7 @@ const struct param *const core_params[] = {
 
 const struct param param_budget = {.name = "budget", .type = PARAM_TEXT, .parse = budget_parse, .pairs = true,
     .form = "a number from 1 to 32, or COST=AMOUNT,... like weight_bytes=70KiB,bops=25%",
-    .source = "", .help = "Mean bits over all allocatable tensors, weights and activations together, may be fractional; or limits of costs: plain numbers, with KiB, MiB, GiB, k, M, G or T, or as % of the cost with all tensors at 8 bits."};
+    .source = "", .help = "Mean bits over all allocatable tensors, weights and activations together (of gradients, where only these are allocated), may be fractional; or limits of costs: plain numbers, with KiB, MiB, GiB, k, M, G or T, or as % of the cost with all tensors at 8 bits."};
 const struct param param_min_bits = {.name = "min_bits", .type = PARAM_INT, .fallback = "2", .min = 2, .max = 8,
     .source = "rec", .help = "Smallest width an allocator may give."};
 const struct param param_max_bits = {.name = "max_bits", .type = PARAM_INT, .fallback = "8", .min = 2, .max = 8,

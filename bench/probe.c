@@ -252,8 +252,9 @@ double probe_error(struct probe *probe, int layer, int bits)
     const struct product *p = &probe->net.layers[layer].product;
     const struct range *run = &probe->run->ranges[2 * layer];
     float *q = ((const struct operands *)p->state)->w;
-    struct range range = {.kind = TENSOR_WEIGHT, .min_bits = run->min_bits, .max_bits = run->max_bits, .bits = (float)bits,
-                          .elements = run->elements};
+    struct range range = *run; /* with what the quantiser's options have set there */
+    range.bits = (float)bits;
+    range.learned = false;
     size_t stride = row_stride(p->k);
     probe->quantiser->fit(&range, p->w, p->n * stride, p->n * p->k);
     quantise(probe, &range, p->w, p->n, p->k, q);

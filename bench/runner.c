@@ -5,6 +5,7 @@
 #include "choose.h"
 #include "cli.h"
 #include "clock.h"
+#include "parallel.h"
 #include "summary.h"
 #include <errno.h>
 #include <math.h>
@@ -75,8 +76,7 @@ static double remaining_seconds(const struct runner *r)
         }
     for (int w = 0; w < r->options->jobs; w++)
         if (r->workers[w].pid) {
-            double rest = scale * r->estimates[r->workers[w].run].seconds *
-                          (1 - slot_share(r->workers[w].job.slot));
+            double rest = scale * r->estimates[r->workers[w].run].seconds * (1 - slot_share(r->workers[w].job.slot));
             left += rest;
             longest = fmax(longest, rest);
         }
@@ -91,8 +91,7 @@ static void show(struct runner *r)
     format_duration(r->board->eta, eta, sizeof eta);
     char *total = format_text("%s: %zu of %zu done, %zu failed, %zu running, %zu to do, %s%s", r->plan->name,
                               counts.of[RUN_DONE], counts.all, counts.of[RUN_FAILED], counts.of[RUN_RUNNING],
-                              counts.of[RUN_TO_DO], r->interrupted ? "stopping" : "ETA ",
-                              r->interrupted ? "" : eta);
+                              counts.of[RUN_TO_DO], r->interrupted ? "stopping" : "ETA ", r->interrupted ? "" : eta);
     if (!r->options->quiet)
         display_draw(&r->display, r->plan, &r->labels, r->board, total);
     free(total);
@@ -169,8 +168,7 @@ static void run_failed(struct runner *r, size_t index, const struct record *reco
 static void fail_dependent(struct runner *r, size_t index, const struct run *needed)
 {
     struct record record = {0};
-    char *message = format_text("starts from run %s, which %s", needed->id,
-                                needed->skip ? "is skipped" : "failed");
+    char *message = format_text("starts from run %s, which %s", needed->id, needed->skip ? "is skipped" : "failed");
     record_not_started(&record, r->plan, &r->plan->runs[index], message);
     run_failed(r, index, &record);
     record_free(&record);
@@ -203,7 +201,8 @@ static bool start_worker(struct runner *r, int w, size_t index)
         .old_file = file_identity(r->folder, r->plan->runs[index].id),
         .job = {.plan = r->plan, .run = &r->plan->runs[index], .folder = r->folder,
                 .slot = &r->board->slots[w], .train = r->options->train, .signals = &r->before,
-                .threads = r->options->threads, .checkpoint_seconds = r->options->checkpoint},
+                .threads = r->options->threads, .checkpoint_seconds = r->options->checkpoint,
+                .predicted_memory = r->estimates[index].memory},
     };
     pid_t child = child_start(&worker->job);
     if (child < 0)
@@ -391,8 +390,7 @@ static void summarise(const struct runner *r)
     if (counts.of[RUN_TO_DO] > 0)
         fprintf(stderr, "continue with: %s\n", r->options->command);
     else if (counts.of[RUN_FAILED] > 0)
-        fprintf(stderr, "repeat the failed runs with: %s%s\n", r->options->command,
-                r->options->retry ? "" : " --retry");
+        fprintf(stderr, "repeat the failed runs with: %s%s\n", r->options->command, r->options->retry ? "" : " --retry");
 }
 
 static void announce(const struct runner *r)
@@ -481,7 +479,9 @@ int runner_run(const struct plan *plan, const struct run_options *options, struc
         bool busy;
         int lock = folder_lock(r.folder, &busy, error);
         if (lock >= 0) {
+            parallel_use((size_t)options->threads); /* each has memory of its own */
             plan_estimate(plan, options->results, r.estimates);
+            parallel_use(1);
             code = run_locked(&r);
             close(lock);
         } else if (busy) {

@@ -73,7 +73,9 @@ bool saved_bits(const char *path, char **bits, bool *gradients, struct error *er
     *gradients = false;
     bool good = is_run_file(text, size) ? of_run(path, bits, gradients, error) : of_json(path, text, bits, gradients, error);
     free(text);
-    if (!good)
+    if (!good) {
         free(*bits);
+        *bits = NULL;
+    }
     return good;
 }

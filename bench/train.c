@@ -3,7 +3,6 @@
 #include "accounting.h"
 #include "clock.h"
 #include "measured.h"
-#include "memory.h"
 #include "trainer.h"
 #include <cblas.h>
 #include <math.h>
@@ -246,7 +245,6 @@ static bool prepare_data(struct trainer *t, struct error *error)
     const char *unfit = model_check(s, &t->dataset);
     if (unfit)
         return fail(error, "data set %s: %s", t->dataset.name, unfit);
-    t->predicted_memory = run_memory(s, &t->dataset);
     dataset_split(subset_count(s, &t->dataset), setting_real(s, "validation"), t->seed, &t->split);
     if (setting_is(s, "standardise", "channel")) {
         standardise_measure(&t->dataset, t->split.train, t->split.train_count, &t->standardisation);

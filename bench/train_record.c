@@ -115,8 +115,6 @@ static void record_timing(const struct trainer *t, struct record *record)
     record_real(record, "/timing/allocator_seconds", allocating, "s",
                 "the allocator alone: estimation, solver, learned widths' update");
     record_real(record, "/timing/allocator_share", allocating / at->train_seconds, "fraction", "of the time of training steps");
-    record_real(record, "/timing/predicted_memory_bytes", t->predicted_memory, "byte",
-                "peak memory as predicted before the run");
     /* Of earlier processes; the runner adds this one. */
     record_real(record, "/timing/wall_seconds", before->wall_seconds, "s", "");
     record_real(record, "/timing/cpu_seconds", before->cpu_seconds, "s", "");

@@ -52,7 +52,6 @@ struct trainer {
     float *step_loss;                 /* steps */
     float priced[MAX_TENSORS];     /* widths that step_bops holds for */
     double step_bops;                 /* 0: not yet known */
-    double predicted_memory;          /* bytes */
     double started, saved, last_progress, lap;
     bool diverged, stopped;
 };

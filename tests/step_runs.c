@@ -1,26 +1,43 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "step_runs.h"
+#include "../bench/probe.h"
 #include "../bench/settings.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 
 #define BATCH 8
-#define FEATURES 12
+#define FEATURES STEP_RUN_FEATURES
 #define CLASSES 4
+
+static struct probe *begin_probe(struct step_run *run)
+{
+    uint32_t indices[STEP_RUN_PROBED];
+    for (size_t i = 0; i < STEP_RUN_PROBED; i++) {
+        indices[i] = (uint32_t)i;
+        run->y[i] = (int32_t)(i % CLASSES);
+        for (size_t j = 0; j < FEATURES; j++)
+            run->x[i * FEATURES + j] = (float)rng_normal(run->key + 2, i * FEATURES + j);
+    }
+    return probe_begin(&run->net, &run->dataset, indices, STEP_RUN_PROBED, &run->arena);
+}
 
 void step_run_begin(struct step_run *run, struct settings settings, long steps, uint64_t key)
 {
     *run = (struct step_run){.settings = settings, .key = key};
-    const struct dataset dataset = {.rank = 1, .shape = {FEATURES}, .features = FEATURES, .classes = CLASSES};
+    run->dataset = (struct dataset){.rank = 1, .shape = {FEATURES}, .features = FEATURES, .classes = CLASSES,
+                                    .train = {.count = STEP_RUN_PROBED, .x = run->x, .y = run->y}};
     const struct mode_ops *mode = setting_plug(&run->settings, "mode");
     struct error error;
-    net_build(&run->net, &run->settings, &dataset, mode, run_quantiser(&run->settings), BATCH, &run->arena);
-    struct pool pool = {.size = net_pool_size(&run->net)};
+    net_build(&run->net, &run->settings, &run->dataset, mode, run_quantiser(&run->settings), BATCH, &run->arena);
+    struct probe *probe = probe_wanted(&run->settings) ? begin_probe(run) : NULL;
+    size_t size = net_pool_size(&run->net), shared = probe_pool_size(probe);
+    struct pool pool = {.size = size > shared ? size : shared};
     pool.memory = arena_alloc(&run->arena, pool.size);
     net_use_pool(&run->net, pool);
+    probe_use_pool(probe, pool);
     net_initialise(&run->net);
-    cr_assert(allocator_begin(&run->allocator, &run->net, &run->settings, &dataset, steps, NULL, &run->arena, &error), "%s",
-              error.text);
+    bool begun = allocator_begin(&run->allocator, &run->net, &run->settings, &run->dataset, steps, probe, &run->arena, &error);
+    cr_assert(begun, "%s", error.text);
 }
 
 void step_run_train(struct step_run *run, long from, long to)

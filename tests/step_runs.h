@@ -5,9 +5,20 @@
 #include "../bench/decisions.h"
 #include "../methods/allocators/problem.h"
 
-struct step_run { struct settings settings; struct arena arena; struct net net; struct allocator allocator; uint64_t key; };
+#define STEP_RUN_FEATURES 12
+#define STEP_RUN_PROBED 32
+struct step_run {
+    struct settings settings;
+    struct arena arena;
+    struct net net;
+    struct allocator allocator;
+    struct dataset dataset;             /* what a probe looks at */
+    float x[STEP_RUN_PROBED * STEP_RUN_FEATURES];
+    int32_t y[STEP_RUN_PROBED];
+    uint64_t key;
+};
 
-/* 12 inputs, 4 classes, batches of 8. Takes the settings over. */
+/* 12 inputs, 4 classes, batches of 8; with a probe if the allocator uses one. Takes the settings over. */
 void step_run_begin(struct step_run *, struct settings, long steps, uint64_t key);
 /* These steps of training on random samples and labels. */
 void step_run_train(struct step_run *, long from, long to);

@@ -2,6 +2,7 @@
 #include "support.h"
 #include "../bench/plan.h"
 #include "../bench/settings.h"
+#include "../results/record.h"
 #include <criterion/criterion.h>
 #include <ftw.h>
 #include <math.h>
@@ -109,6 +110,44 @@ char *read_bytes(const char *path, size_t *size)
 void expect_near(double value, double expected)
 {
     cr_assert_lt(fabs(value - expected), 1e-6 * fmax(1, fabs(expected)), "%.9g, not %.9g", value, expected);
+}
+
+static bool is_content(const struct field *field)
+{
+    return strncmp(field->path, "/timing/", 8) != 0 && strncmp(field->path, "/provenance/", 12) != 0;
+}
+
+static bool same_data(const struct field *a, const struct field *b)
+{
+    size_t count = field_count(a);
+    if (a->type != b->type || a->rank != b->rank ||
+        memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) != 0)
+        return false;
+    for (size_t i = 0; a->type == RECORD_TEXT && i < count; i++)
+        if (strcmp(((char **)a->data)[i], ((char **)b->data)[i]) != 0)
+            return false;
+    return a->type == RECORD_TEXT || memcmp(a->data, b->data, count * record_type_size(a->type)) == 0;
+}
+
+size_t expect_content_of(const struct record *a, const struct record *b)
+{
+    size_t content = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        if (!is_content(&a->fields[i]))
+            continue;
+        const struct field *other = record_find(b, a->fields[i].path);
+        cr_assert(other && same_data(&a->fields[i], other), "%s differs in run %s", a->fields[i].path,
+                  record_get_text(a, "/id", "(without id)"));
+        content++;
+    }
+    return content;
+}
+
+size_t expect_same_content(const struct record *a, const struct record *b)
+{
+    size_t content = expect_content_of(a, b);
+    cr_assert_eq(content, expect_content_of(b, a));
+    return content;
 }
 
 struct plan plan_of(const char *text, const char *const *options)

@@ -29,6 +29,12 @@ char *read_bytes(const char *path, size_t *size);
 /* Equal to six digits. */
 void expect_near(double value, double expected);
 
+struct record; /* results/record.h */
+/* What the first record holds outside /timing and /provenance, the second holds bit for bit. Returns how many fields. */
+size_t expect_content_of(const struct record *, const struct record *);
+/* The same both ways. */
+size_t expect_same_content(const struct record *, const struct record *);
+
 struct plan; /* bench/plan.h */
 /* The plan of a sweep called "tested.sweep" with this text and options up to a NULL (or NULL: none). */
 struct plan plan_of(const char *text, const char *const *options);

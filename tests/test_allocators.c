@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Every allocator of the table keeps its promises on random networks; the formulas behind qbitopt. */
+#include "step_runs.h"
 #include "support.h"
-#include "../bench/decisions.h"
-#include "../bench/probe.h"
 #include "../bench/settings.h"
 #include "../methods/allocators/qbitopt.h"
 #include <criterion/criterion.h>
@@ -10,83 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLES 32
-#define FEATURES 12
-
-struct run {
-    struct settings settings;
-    struct arena arena;
-    struct net net;
-    struct allocator allocator;
-    struct dataset dataset;
-    float x[SAMPLES * FEATURES];
-    int32_t y[SAMPLES];
-    uint64_t key;
-};
-
-static void begin(struct run *run, struct settings settings, long steps, uint64_t key)
+static void train(struct step_run *run, long steps)
 {
-    *run = (struct run){.settings = settings, .key = key};
-    run->dataset = (struct dataset){.rank = 1, .shape = {FEATURES}, .features = FEATURES, .classes = 4,
-                                    .train = {.count = SAMPLES, .x = run->x, .y = run->y}};
-    uint32_t indices[SAMPLES];
-    for (size_t i = 0; i < SAMPLES; i++) {
-        indices[i] = (uint32_t)i;
-        run->y[i] = (int32_t)(i % 4);
-        for (size_t j = 0; j < FEATURES; j++)
-            run->x[i * FEATURES + j] = (float)rng_normal(key + 2, i * FEATURES + j);
-    }
-    const struct mode_ops *mode = setting_plug(&run->settings, "mode");
-    const struct alloc_ops *ops = setting_plug(&run->settings, "allocator");
-    net_build(&run->net, &run->settings, &run->dataset, mode, run_quantiser(&run->settings), 8, &run->arena);
-    struct probe *probe = ops->probes && ops->probes(&run->settings)
-                              ? probe_begin(&run->net, &run->dataset, indices, SAMPLES, &run->arena) : NULL;
-    size_t size = net_pool_size(&run->net), shared = probe_pool_size(probe);
-    struct pool pool = {.size = size > shared ? size : shared};
-    pool.memory = arena_alloc(&run->arena, pool.size);
-    net_use_pool(&run->net, pool);
-    probe_use_pool(probe, pool);
-    net_initialise(&run->net);
-    struct error error;
-    cr_assert(allocator_begin(&run->allocator, &run->net, &run->settings, &run->dataset, steps, probe, &run->arena, &error), "%s",
-              error.text);
-}
-
-static void end(struct run *run)
-{
-    allocator_end(&run->allocator);
-    arena_free(&run->arena);
-    settings_free(&run->settings);
-}
-
-/* Steps of training on random samples and labels. */
-static void train_between(struct run *run, long first, long end)
-{
-    for (long step = first; step < end; step++) {
-        int32_t labels[8];
-        size_t correct = 0;
-        for (size_t i = 0; i < 8; i++) {
-            labels[i] = (int32_t)(rng_bits(run->key, 8 * (uint64_t)step + i) % 4);
-            for (size_t j = 0; j < 12; j++)
-                run->net.input[i * row_stride(12) + j] = (float)rng_normal(run->key + 1, ((uint64_t)step * 8 + i) * 12 + j);
-        }
-        allocator_step(&run->allocator, step);
-        net_pass(&run->net, 8, labels, step, PASS_TRAIN, allocator_wants(&run->allocator, step), &correct);
-        allocator_after(&run->allocator, step, 8, 1);
-        net_update(&run->net, 0.01);
-    }
-}
-
-static void train(struct run *run, long steps)
-{
-    train_between(run, 0, steps);
-    allocator_step(&run->allocator, steps);
+    step_run_train(run, 0, steps);
+    step_run_finish(run, steps);
 }
 
 /* ---- what holds at every decision, whatever the solver and the budgets ---- */
 
 /* Ω never above uniform's, budgets met, widths allowed, ties kept. */
-static void check_decisions(const struct run *run, const char *label)
+static void check_decisions(const struct step_run *run, const char *label)
 {
     const struct allocation *a = &run->allocator.allocation;
     const float *all_bits = allocator_logged(&run->allocator, LOG_BITS);
@@ -121,7 +53,7 @@ static bool try_solver(const char *solver, const char *budget, const char *rules
                       format_text("%s %s %s %s", solver, budget, rules, allocate)};
     struct settings settings = make_settings("allocator=qbitopt", "tau=5", "fit_every=2", "hidden=9-14", mode, texts[0],
                                              texts[1], rules, allocate, NULL);
-    const struct dataset dataset = {.rank = 1, .shape = {FEATURES}, .features = FEATURES, .classes = 4};
+    const struct dataset dataset = {.rank = 1, .shape = {STEP_RUN_FEATURES}, .features = STEP_RUN_FEATURES, .classes = 4};
     struct tensor tensors[MAX_TENSORS];
     struct budgets budgets;
     struct error error = {""};
@@ -134,11 +66,11 @@ static bool try_solver(const char *solver, const char *budget, const char *rules
     cr_assert(good || !feasible || strlen(error.text) > 20, "%s", texts[2]);
     budgets_close(&budgets);
     if (good) {
-        struct run run;
-        begin(&run, settings, 40, 11);
+        struct step_run run;
+        step_run_begin(&run, settings, 40, 11);
         train(&run, 40);
         check_decisions(&run, texts[2]);
-        end(&run);
+        step_run_end(&run);
     } else {
         settings_free(&settings);
     }
@@ -153,6 +85,7 @@ static const char *const budget_lists[] = {
 };
 static const char *const rule_lists[] = {
     "min_bits=2", "pin=first.*=8,fc3.input=5", "limits=*.input=3..6,fc2.weight=4..", "tie=fc*.input",
+    "tie=fc1.*,fc3.*",
 };
 
 Test(allocators, every_solver_meets_budgets_and_beats_uniform)
@@ -178,7 +111,8 @@ Test(allocators, gradients_are_allocated_within_budgets_of_their_own)
     }
     cr_assert(try_solver("knapsack", budgets[0], "min_bits=2", "mode=fqt", "allocate=weights-activations-gradients"),
               "each problem has one budget of the two");
-    cr_assert(try_solver("ilp", "4", "tie=fc1.*", "mode=fqt", "allocate=weights-activations-gradients"), "a tie of both kinds");
+    for (int b = 0; b < 2; b++) /* ties of both problems' tensors, with budgets of their own or together */
+        cr_assert(try_solver("ilp", budgets[b], "tie=fc1.*", "mode=fqt", "allocate=weights-activations-gradients"));
     cr_assert(try_solver("knapsack", "mean_bits_g=3.5", "min_bits=2", "mode=fqt", "allocate=gradients"));
 }
 
@@ -189,11 +123,12 @@ Test(allocators, exhaustive_finds_the_optimum)
     const char *const choices[3][2] = {{"allocator=exhaustive", NULL}, {"allocator=qbitopt", "solver=knapsack"},
                                        {"allocator=qbitopt", "solver=ilp"}};
     for (int c = 0; c < 3; c++) {
-        struct run run;
+        struct step_run run;
         /* One reallocation only, so that all have trained alike until then. */
-        begin(&run, make_settings(choices[c][0], "mode=fp", "budget=3.4", "tau=10", "freeze=0.25", "fit_every=1", "hidden=9-5",
-                                  choices[c][1], NULL), 40, 3);
-        train_between(&run, 0, 11);
+        step_run_begin(&run,
+                       make_settings(choices[c][0], "mode=fp", "budget=3.4", "tau=10", "freeze=0.25", "fit_every=1",
+                                     "hidden=9-5", choices[c][1], NULL), 40, 3);
+        step_run_train(&run, 0, 11);
         cr_assert_eq(run.allocator.log.count, 2);
         omega[c][0] = ((const double *)allocator_logged(&run.allocator, LOG_OMEGA))[1];
         cr_assert_eq(((const int8_t *)allocator_logged(&run.allocator, LOG_OPTIMAL))[1], 1);
@@ -211,7 +146,7 @@ Test(allocators, exhaustive_finds_the_optimum)
             best = total <= 20 ? fmin(best, sum) : best; /* 6 × 3.4 = 20.4 */
         }
         cr_assert(fabs(omega[c][0] / best - 1) < 1e-9, "%s: %g, not %g", choices[c][0], omega[c][0], best);
-        end(&run);
+        step_run_end(&run);
     }
 }
 
@@ -219,9 +154,10 @@ Test(allocators, fractional_widths_become_whole_at_the_freeze)
 {
     static const char *const budgets[] = {"budget=3.4", "budget=weight_bytes=41%", "budget=bops=23%"};
     for (size_t b = 0; b < 3; b++) {
-        struct run run;
-        begin(&run, make_settings("allocator=qbitopt", "mode=fp", "fractional=true", "solver=ilp", "tau=5", "fit_every=2",
-                                  "hidden=9-14", budgets[b], NULL), 40, 5);
+        struct step_run run;
+        step_run_begin(&run,
+                       make_settings("allocator=qbitopt", "mode=fp", "fractional=true", "solver=ilp", "tau=5", "fit_every=2",
+                                     "hidden=9-14", budgets[b], NULL), 40, 5);
         train(&run, 40);
         const float *bits = allocator_logged(&run.allocator, LOG_BITS);
         const int64_t *step = allocator_logged(&run.allocator, LOG_STEP);
@@ -240,7 +176,7 @@ Test(allocators, fractional_widths_become_whole_at_the_freeze)
             cr_assert(budgets_met(run.allocator.budgets.items, 1, run.net.tensors, 6, bits + 6 * r), "%s", budgets[b]);
         }
         cr_assert(omega[1] < uniform[1]);
-        end(&run);
+        step_run_end(&run);
     }
     struct settings integer = make_settings("allocator=qbitopt", "mode=fqt", "fractional=true", "budget=4", NULL);
     cr_assert(strstr(plug_check(&integer), "fractional"));
@@ -250,10 +186,12 @@ Test(allocators, fractional_widths_become_whole_at_the_freeze)
 /* Real widths must not stay for lack of a whole answer. */
 Test(allocators, fractional_widths_end_even_when_sensitivities_are_not_finite)
 {
-    struct run run;
-    begin(&run, make_settings("allocator=qbitopt", "mode=fp", "fractional=true", "budget=3.4", "tau=5", "hidden=16", NULL), 40,
+    struct step_run run;
+    step_run_begin(&run,
+                   make_settings("allocator=qbitopt", "mode=fp", "fractional=true", "budget=3.4", "tau=5", "hidden=16",
+                                 NULL), 40,
           5);
-    train_between(&run, 0, 11);
+    step_run_train(&run, 0, 11);
     const double squares[4] = {NAN, INFINITY, 1, 1};
     run.allocator.ops->observe(run.allocator.state, &(struct observation){.step = 11, .batch = 8, .sum_squares = squares});
     allocator_step(&run.allocator, 30);
@@ -263,14 +201,16 @@ Test(allocators, fractional_widths_end_even_when_sensitivities_are_not_finite)
     cr_assert_str_eq(solver[last].text, "uniform: sensitivity not finite");
     for (int i = 0; i < 4; i++)
         cr_assert_eq(bits[i], floorf(bits[i]));
-    end(&run);
+    step_run_end(&run);
 }
 
 /* The float pass stands in for the averages: nothing is asked of training. */
 Test(allocators, float_pass_before_each_reallocation)
 {
-    struct run run;
-    begin(&run, make_settings("allocator=qbitopt", "mode=fqt", "fit_source=float", "budget=3.5", "tau=5", "hidden=16", NULL), 40,
+    struct step_run run;
+    step_run_begin(&run,
+                   make_settings("allocator=qbitopt", "mode=fqt", "fit_source=float", "budget=3.5", "tau=5", "hidden=16",
+                                 NULL), 40,
           5);
     cr_assert_not(setting_has(&run.settings, "fit_momentum"));
     for (long step = 0; step < 40; step++)
@@ -280,49 +220,65 @@ Test(allocators, float_pass_before_each_reallocation)
     const double *trace = allocator_logged(&run.allocator, LOG_TRACE);
     for (int i = 4; i < 4 * run.allocator.log.count; i++)
         cr_assert(trace[i] > 0);
-    end(&run);
+    step_run_end(&run);
 }
 
 /* A solver that can never take the run's budgets says so before the first step. */
 Test(allocators, a_solver_that_cannot_take_the_budgets_ends_the_run, .exit_code = 1)
 {
-    struct run run;
-    begin(&run, make_settings("allocator=exhaustive", "mode=fp", "budget=4", "hidden=9-9-9-9-9-9-9-9-9", NULL), 40, 5);
+    struct step_run run;
+    step_run_begin(&run,
+                   make_settings("allocator=exhaustive", "mode=fp", "budget=4", "hidden=9-9-9-9-9-9-9-9-9", NULL), 40, 5);
 }
 
-/* Stopped in the middle of an interval and taken up from a checkpoint: the same decisions. */
-Test(allocators, a_resumed_run_decides_the_same)
+/* Stopped in the middle of an interval and taken up from a checkpoint: the same decisions and weights. */
+static void expect_resumable(const char *allocator, const char *a, const char *b, const char *c, const char *d)
 {
-    char *folder = temporary_folder(), *path = file_in(folder, "state");
+    char *folder = temporary_folder(), *path = file_in(folder, "state"), *text = format_text("allocator=%s", allocator);
     const struct checkpoint checkpoint = {.path = path, .identity = "test"};
-    struct run runs[2];
+    struct step_run runs[2];
     struct error error;
     for (int i = 0; i < 2; i++) {
-        begin(&runs[i], make_settings("allocator=qbitopt", "mode=hfqt", "allocate=weights-activations-gradients", "budget=3.5",
-                                      "tau=6", "fit_every=2", "solver=ilp", "hidden=16", NULL), 40, 5);
+        step_run_begin(&runs[i], make_settings(text, "hidden=16-9", "budget=3.5", a, b, c, d, NULL), 40, 5);
         struct kept kept = {0};
         net_keep(&runs[i].net, &kept);
         keep_all(&kept, &runs[i].allocator.kept);
         if (i == 0) {
-            train_between(&runs[i], 0, 15);
+            step_run_train(&runs[i], 0, 15);
             cr_assert(checkpoint_write(&checkpoint, &kept, &error), "%s", error.text);
         } else {
             cr_assert_eq(checkpoint_read(&checkpoint, &kept, &error), CHECKPOINT_LOADED);
             net_weights_changed(&runs[i].net);
         }
         kept_free(&kept);
-        train_between(&runs[i], 15, 40);
+        step_run_train(&runs[i], 15, 40);
+        step_run_finish(&runs[i], 40);
     }
-    cr_assert(runs[0].allocator.log.count == 6 && runs[1].allocator.log.count == 6, "steps 0, 6 to 30");
     for (int column = 0; column < LOG_MICROSECONDS; column++) {
-        const struct growing *a = &runs[0].allocator.log.columns[column], *b = &runs[1].allocator.log.columns[column];
-        cr_assert_eq(a->size, b->size);
-        cr_assert_arr_eq(a->data, b->data, a->size, "column %d", column);
+        const struct growing *x = &runs[0].allocator.log.columns[column], *y = &runs[1].allocator.log.columns[column];
+        cr_assert_eq(x->size, y->size);
+        cr_assert_arr_eq(x->data, y->data, x->size, "%s: column %d", allocator, column);
     }
+    cr_assert_arr_eq(runs[0].net.values, runs[1].net.values, runs[0].net.value_count * sizeof(float), "%s", allocator);
     for (int i = 0; i < 2; i++)
-        end(&runs[i]);
+        step_run_end(&runs[i]);
+    free(text);
     free(path);
     remove_folder(folder);
+}
+
+Test(allocators, a_resumed_run_decides_the_same)
+{
+    expect_resumable("qbitopt", "mode=hfqt", "allocate=weights-activations-gradients", "tau=6", "fit_every=2");
+    expect_resumable("qbitopt", "mode=fp", "fractional=true", "quantiser=lsq", "tau=6");
+    expect_resumable("exhaustive", "mode=fqt", "fit_source=float", "tau=6", NULL);
+    expect_resumable("dq", "mode=fqt", "tie=fc1.*", "dq_log_every=6", NULL);
+    expect_resumable("fracbits", "fracbits_log_every=6", "tie=fc1.*", NULL, NULL);
+    expect_resumable("fracbits", "fracbits_log_every=6", "quantiser=lsq", "fracbits_round=0.2", NULL);
+    expect_resumable("hawq", "mode=fqt", "pin=none", "hawq_widths=2-3-4-8", "hawq_draws=2");
+    expect_resumable("random", "mode=hfqt", "allocate=weights-activations-gradients", NULL, NULL);
+    expect_resumable("template", "mode=fp", "template_every=6", "quantiser=lsq", NULL);
+    expect_resumable("uniform", "mode=fp", "quantiser=sawb", NULL, NULL);
 }
 
 Test(allocators, budgets_hold_at_every_step_on_random_networks)
@@ -334,13 +290,15 @@ Test(allocators, budgets_hold_at_every_step_on_random_networks)
             format_text("budget=%g", budget), format_text("hidden=%d-%d", 3 + (int)(rng_uniform(key, 1) * 20), 3 + (int)(rng_uniform(key, 2) * 9)),
             format_text("mode=%s", (const char *const[]){"fp", "fqt", "hfqt"}[trial % 3]),
             format_text("solver=%s", (const char *const[]){"knapsack", "greedy", "ilp"}[trial / 3 % 3])};
-        struct run run;
-        begin(&run, make_settings("allocator=qbitopt", "tau=5", "fit_every=2", texts[0], texts[1], texts[2], texts[3], NULL), 40, key);
+        struct step_run run;
+        step_run_begin(&run,
+                       make_settings("allocator=qbitopt", "tau=5", "fit_every=2", texts[0], texts[1], texts[2], texts[3],
+                                     NULL), 40, key);
         train(&run, 40);
         cr_assert_eq(run.allocator.log.count, 1 + 6, "uniform at 0, then steps 5 to 30");
         check_decisions(&run, texts[3]);
         cr_assert(run.allocator.largest_cost[0] <= budget + 1e-9);
-        end(&run);
+        step_run_end(&run);
         for (int i = 0; i < 4; i++)
             free(texts[i]);
     }
@@ -348,20 +306,22 @@ Test(allocators, budgets_hold_at_every_step_on_random_networks)
 
 Test(allocators, qbitopt_beats_uniform_at_a_fractional_budget)
 {
-    struct run run;
-    begin(&run, make_settings("allocator=qbitopt", "mode=fp", "budget=3.5", "tau=5", "hidden=16-8", NULL), 40, 5);
+    struct step_run run;
+    step_run_begin(&run, make_settings("allocator=qbitopt", "mode=fp", "budget=3.5", "tau=5", "hidden=16-8", NULL), 40, 5);
     train(&run, 40);
     const double *omega = allocator_logged(&run.allocator, LOG_OMEGA), *uniform = allocator_logged(&run.allocator, LOG_OMEGA_UNIFORM);
     for (int r = 1; r < run.allocator.log.count; r++)
         cr_assert(omega[r] < uniform[r]);
-    end(&run);
+    step_run_end(&run);
 }
 
 /* Traces against the definition: bias-corrected moving average of batch x sum of squares. */
 Test(allocators, qbitopt_traces_are_the_moving_average)
 {
-    struct run run;
-    begin(&run, make_settings("allocator=qbitopt", "mode=fp", "budget=4", "tau=10", "hidden=16", "fit_every=1", "fit_momentum=0.8", NULL), 40, 5);
+    struct step_run run;
+    step_run_begin(&run,
+                   make_settings("allocator=qbitopt", "mode=fp", "budget=4", "tau=10", "hidden=16", "fit_every=1",
+                                 "fit_momentum=0.8", NULL), 40, 5);
     double average[4] = {0}, weight = 0;
     struct layer *first = &run.net.layers[0];
     memset(first->w, 0, sizeof *first->w);
@@ -382,23 +342,25 @@ Test(allocators, qbitopt_traces_are_the_moving_average)
     cr_assert_eq(run.allocator.log.count, 2);
     for (int i = 0; i < 4; i++)
         cr_assert(fabs(trace[4 + i] - average[i] / weight) < 1e-12);
-    end(&run);
+    step_run_end(&run);
 }
 
 /* fit_every keeps the memory in steps. */
 Test(allocators, qbitopt_estimates_every_nth_step)
 {
-    struct run run;
-    begin(&run, make_settings("allocator=qbitopt", "mode=fp", "budget=4", "tau=12", "hidden=16", "fit_every=3", NULL), 48, 5);
+    struct step_run run;
+    step_run_begin(&run,
+                   make_settings("allocator=qbitopt", "mode=fp", "budget=4", "tau=12", "hidden=16", "fit_every=3", NULL),
+                                 48, 5);
     for (long step = 0; step < 48; step++)
         cr_assert_eq(run.allocator.ops->wants(run.allocator.state, step), step % 3 == 0 && step <= 36);
-    end(&run);
+    step_run_end(&run);
 }
 
 Test(allocators, qbitopt_keeps_its_widths_when_sensitivities_are_not_finite)
 {
-    struct run run;
-    begin(&run, make_settings("allocator=qbitopt", "mode=fp", "budget=3.5", "tau=5", "hidden=16", NULL), 40, 5);
+    struct step_run run;
+    step_run_begin(&run, make_settings("allocator=qbitopt", "mode=fp", "budget=3.5", "tau=5", "hidden=16", NULL), 40, 5);
     train(&run, 11);
     float before[4], after[4];
     net_get_bits(&run.net, before);
@@ -409,20 +371,20 @@ Test(allocators, qbitopt_keeps_its_widths_when_sensitivities_are_not_finite)
     const struct solver_name *solvers = allocator_logged(&run.allocator, LOG_SOLVER);
     cr_assert_arr_eq(before, after, sizeof before);
     cr_assert(strstr(solvers[run.allocator.log.count - 1].text, "not finite"));
-    end(&run);
+    step_run_end(&run);
 }
 
 Test(allocators, uniform_gives_left_over_bits_in_network_order)
 {
-    struct run run;
-    begin(&run, make_settings("allocator=uniform", "mode=fp", "budget=3.5", "hidden=16", NULL), 40, 5);
+    struct step_run run;
+    step_run_begin(&run, make_settings("allocator=uniform", "mode=fp", "budget=3.5", "hidden=16", NULL), 40, 5);
     train(&run, 3);
     float bits[4];
     net_get_bits(&run.net, bits);
     const float expected[4] = {4, 4, 3, 3};
     cr_assert_arr_eq(bits, expected, sizeof bits);
     cr_assert_eq(run.allocator.log.count, 1);
-    end(&run);
+    step_run_end(&run);
 }
 
 /* ---- uniform ---- */
@@ -482,6 +444,27 @@ Test(uniform, keeps_pins_ties_and_gaps)
     expect_uniform(tensors, 4, &mean, 1, (const float[]){8, 8, 3, 3}); /* a pair of 6 is too much with 4: 4, 3, 3, then 8 fits */
     tensors[1].choices = 1 << 2 | 1 << 3;
     expect_uniform(tensors, 4, &mean, 1, (const float[]){8, 3, 6, 6});
+}
+
+/* Ties join what no budget does; what pins leave nothing of limits nothing. */
+Test(uniform, separate_budgets_with_ties_and_pins)
+{
+    struct tensor tensors[4];
+    for (int i = 0; i < 4; i++)
+        tensors[i] = plain(i % 2 ? TENSOR_ACTIVATION : TENSOR_WEIGHT, i / 2, 10);
+    struct budget means[2] = {{.cost = cost_named("mean_bits_w"), .limit = 4.5},
+                              {.cost = cost_named("mean_bits_a"), .limit = 3}};
+    tensors[0].group = tensors[1].group = 1;
+    expect_uniform(tensors, 4, means, 2, (const float[]){3, 3, 4, 3});
+    for (int i = 0; i < 4; i++) {
+        tensors[i].group = 0;
+        if (i % 2) {
+            tensors[i].choices = 1 << 8;
+            tensors[i].counted = false;
+        }
+    }
+    means[1].limit = 0;
+    expect_uniform(tensors, 4, means, 2, (const float[]){5, 8, 4, 8});
 }
 
 Test(uniform, says_when_not_even_the_least_widths_fit)

@@ -125,6 +125,17 @@ Test(budgets, one_number)
     settings_free(&s);
 }
 
+Test(budgets, one_number_for_gradients_alone)
+{
+    double limits[MAX_BUDGETS];
+    const char *names[MAX_BUDGETS];
+    struct settings s = make_settings("mode=fqt", "allocator=qbitopt", "allocate=gradients", "budget=3.5", NULL);
+    cr_assert_eq(limits_of(&s, limits, names), 1);
+    cr_expect_str_eq(names[0], "mean_bits_g");
+    cr_expect_eq(limits[0], 3.5);
+    settings_free(&s);
+}
+
 /* Where gradients' widths are allocated and no budget is about them, grad_bits is their mean. */
 Test(budgets, of_gradients)
 {

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 static const char *const verbs[] = {
-    "list", "plan", "run", "status", "collect", "table", "plot", "diff", "data", "reference", "bench",
+    "list", "plan", "run", "status", "collect", "table", "plot", "diff", "data", "reference", "bench", "test", "allocate",
 };
 enum { VERBS = sizeof verbs / sizeof *verbs, RUNS = 4 };
 

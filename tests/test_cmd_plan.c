@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Estimates of time and disk, and the verbs plan and list. */
 #include "../bench/folder.h"
+#include "../bench/identity.h"
+#include "../bench/memory.h"
 #include "../results/store.h"
 #include "support.h"
 #include "verbs.h"
@@ -35,6 +37,22 @@ static void write_run(const char *folder, const struct run *run, const char *sta
     cr_assert(store_write(path, &record, &error), "%s", error.text);
     free(path);
     record_free(&record);
+}
+
+/* Runs that take the same time need not take the same memory. */
+Test(estimate, memory_is_that_of_each_run)
+{
+    struct plan plan = plan_of(HEAD "hidden: 512\nbudget: [3, 4]\nexplain: [false, true]\n", NULL);
+    struct estimate estimates[4];
+    char *results = temporary_folder();
+    plan_estimate(&plan, results, estimates);
+    for (size_t i = 0; i < 4; i++) {
+        const struct settings *settings = &plan.runs[i].settings;
+        cr_expect_eq(estimates[i].memory, run_memory(settings, described_find(plan.described, settings)), "run %zu", i);
+    }
+    cr_expect_neq(estimates[0].memory, estimates[1].memory);
+    remove_folder(results);
+    plan_free(&plan);
 }
 
 #define ESTIMATED HEAD "epochs: [2, 10]\nmode: [fp, fqt]\nbudget: [2, 4]\nhidden: 64\n"

@@ -79,7 +79,7 @@ Test(fixed, widths_from_files)
     static const struct { const char *text, *words; } wrong[] = {
         {"{}", "has no widths"}, {"x", "has no widths"}, {"{\"bits\":{\"a\":\"4\"}}", "is not a number"},
         {"{\"bits\":{\"a\":4.5}}", "a has 4.5 bits"}, {"{\"bits\":{\"a\":0}}", "a is float32"},
-        {"{\"bits\":{\"a,b\":4}}", "'a,b' is no name of a tensor"},
+        {"{\"bits\":{\"a,b\":4}}", "'a,b' is no name of a tensor"}, {"{\"bits\":{\"a\":4,\"b\":0}}", "b is float32"},
     };
     char *folder = temporary_folder(), *bits;
     bool gradients;
@@ -88,6 +88,9 @@ Test(fixed, widths_from_files)
         char *path = write_file(folder, "a.json", wrong[i].text);
         cr_expect(!saved_bits(path, &bits, &gradients, &error), "%s", wrong[i].text);
         cr_expect(strstr(error.text, wrong[i].words), "no '%s' in: %s", wrong[i].words, error.text);
+        char *arguments = format_text("s.yaml --from %s", path);
+        expect_trouble(&cmd_run, arguments, EXIT_USAGE, wrong[i].words);
+        free(arguments);
         free(path);
     }
     char *path = write_file(folder, "a.json",

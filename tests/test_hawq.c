@@ -243,6 +243,8 @@ Test(hawq, impossible_demands_are_refused_before_training)
     expect_refused("feasible are 4 to 8 bit", make_settings(NET, "budget=3.9", NULL));
     expect_refused("hawq_widths=4-8 has no width that fc2.weight may have (5 to 7)", make_settings(NET, "budget=6", "limits=fc2.*=5..7", NULL));
     expect_refused("fc2.weight has no width in common", make_settings(NET, "budget=6", "pin=fc2.weight=8", "limits=fc2.input=2..4", NULL));
+    expect_refused("solver knapsack cannot take",
+                   make_settings(NET, "budget=bops=90%,weight_bytes=95%", "solver=knapsack", NULL));
     expect_refused("sensitivity of weights", make_settings(NET, "budget=6", "allocate=activations", NULL));
 }
 
@@ -266,6 +268,11 @@ Test(hawq, trains_from_a_float_run_and_repeats)
     cr_assert_str_eq(((char **)record_find(&first, "/reallocation/solver")->data)[0], "ilp");
     cr_assert_eq(record_get_real(&first, "/metrics/test_loss", 0), record_get_real(&second, "/metrics/test_loss", 1));
     cr_assert_eq(record_get_real(&first, "/costs/budget_miss", 1), 0);
+    struct record scratch = run(&s, NULL); /* measured are the weights that the run begins with */
+    const struct field *trace = record_find(&first, "/reallocation/trace");
+    cr_assert_neq(((double *)trace->data)[2], ((double *)record_find(&scratch, "/reallocation/trace")->data)[2]);
+    cr_assert(strstr(trace->meaning, "Hessian"), "%s", trace->meaning);
+    record_free(&scratch);
     double share = record_get_real(&first, "/timing/allocator_share", -1);
     cr_assert(share > 0 && share <= 1, "%g", share);
     record_free(&initial);

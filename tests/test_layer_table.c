@@ -194,7 +194,10 @@ static const struct { const char *name, *text, *words; } bad[] = {
     {"t.csv", "name,kind,layer,omega:4\na,weight,l,1\nb,weight,l,1\n", "t.csv:3: layer 'l' has a weight already, a"},
     {"t.csv", "name,kind,trace,range\na,weight,1,1\ng,gradient,1,1\n",
      "t.csv:3: trace times noise of gradient g is on another scale"},
-    {"t.csv", "name,kind,omega:4,cost:ms:4\na,weight,1,1\nb,weight,1,\n", "t.csv:3: b has no ms at width 4"},
+    {"t.csv", "name,kind,omega:4\na,weight,1e308\nb,weight,1e308\n", "the sum of omega is too large"},
+    {"t.csv", "name,kind,omega:4,cost:ms:4\na,weight,1,1e308\nb,weight,1,1e308\n", "the sum of ms is too large"},
+    {"t.csv", "name,kind,omega:4,omega:8,cost:ms:4,cost:ms:8\na,weight,1,1,1,1\nb,weight,1,1,,1\n",
+     "t.csv:3: b has no ms at width 4, only at other widths"},
 };
 
 Test(layer_table, bad_tables_are_refused_with_the_place)
@@ -276,10 +279,49 @@ Test(layer_table, costs_that_a_table_lacks_fields_for)
     layer_table_free(&table);
 }
 
+/* What other kinds of tensors lack is no matter; of what the largest layer is, nobody knows without all of them. */
+Test(layer_table, the_tensor_that_lacks_a_field_is_named)
+{
+    struct layer_table table = table_of("t.csv", "name,kind,elements,macs,omega:4\ni,activation,,,1\nj,activation,9,1,1\n"
+                                                 "a,weight,7,1,1\nb,weight,,1,1\n");
+    expect_no_budget(&table, "act_bytes_max=4", "needs the field 'elements', which i does not have");
+    expect_no_budget(&table, "weight_bytes=4", "needs the field 'elements', which b does not have");
+    expect_no_budget(&table, "bops=4", "needs the field 'macs', which i does not have");
+    layer_table_free(&table);
+    table = table_of("t.csv", "name,kind,omega:4\na,weight,1\n");
+    expect_no_budget(&table, "numel_bits_w=4", "needs the field 'elements', which a does not have");
+    expect_no_budget(&table, "bops=4", "needs the field 'macs', which a does not have");
+    layer_table_free(&table);
+    table = table_of("t.csv", "name,kind,elements,omega:4\ni,activation,,1\na,weight,7,1\n");
+    struct budget budget;
+    struct error error;
+    cr_expect(layer_table_budget(&table, "weight_bytes=4", &budget, &error), "%s", error.text);
+    layer_table_free(&table);
+}
+
 Test(layer_table, a_cost_with_a_built_in_namesake_is_told)
 {
     struct layer_table table = table_of("t.csv", "name,kind,omega:4,cost:mean_bits:4\na,weight,1,1\n");
     cr_assert(table.note && strstr(table.note, "mean_bits is what the table gives, not the built-in"), "%s", table.note);
+    layer_table_free(&table);
+}
+
+/* As where the latencies of layers stand with their weights. */
+Test(layer_table, tensors_without_a_tabled_cost_cost_nothing)
+{
+    struct layer_table table = table_of("t.json", TENSORS(
+        "{\"name\":\"a\",\"kind\":\"weight\",\"elements\":8" OMEGA ",\"costs\":{\"ms\":{\"4\":1,\"8\":3}}},"
+        "{\"name\":\"i\",\"kind\":\"activation\"" OMEGA "}"));
+    struct budget budget;
+    struct error error;
+    double least, most;
+    cr_assert(table.note && strstr(table.note, "1 of 2 tensors (i) have no ms, so they cost nothing"), "%s", table.note);
+    cr_assert(layer_table_budget(&table, "weight_bytes=8", &budget, &error), "%s", error.text);
+    cr_assert(layer_table_budget(&table, "ms=50%", &budget, &error), "%s", error.text);
+    cr_expect_eq(budget.limit, 1.5);
+    cr_expect_eq(budget_price(&budget, table.tensors, 2, (const float[]){4, 8}), 1);
+    layer_table_range(&table, &budget, &least, &most);
+    cr_expect(least == 1 && most == 3, "%g %g", least, most);
     layer_table_free(&table);
 }
 

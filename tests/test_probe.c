@@ -183,6 +183,27 @@ static void expect_the_run_itself(struct settings settings)
     probe_test_end(&t);
 }
 
+/* Options of the quantiser count: here dorefa's values keep the weights' size. */
+Test(probe, error_of_values_that_are_no_codes)
+{
+    struct probe_test t;
+    probe_test_begin(&t, make_settings("hidden=5", SMALL, "quantiser=dorefa", NULL), NULL);
+    const struct layer *layer = &t.net.layers[1];
+    double norm = 0, expected = 0;
+    for (size_t i = 0; i < layer->n; i++)
+        for (size_t j = 0; j < layer->k; j++)
+            norm = fmax(norm, fabs(tanh((double)layer->w[i * row_stride(layer->k) + j])));
+    for (size_t i = 0; i < layer->n; i++)
+        for (size_t j = 0; j < layer->k; j++) {
+            double w = layer->w[i * row_stride(layer->k) + j], u = tanh(w) / (2 * norm) + 0.5;
+            double difference = w - norm * (2 * rint(7 * u) / 7 - 1);
+            expected += difference * difference;
+        }
+    double error = probe_error(t.probe, 1, 3);
+    cr_assert_lt(fabs(error - expected), 1e-4 * expected, "%g, not %g", error, expected);
+    probe_test_end(&t);
+}
+
 Test(probe, all_quantised_is_what_the_run_does)
 {
     static const char *const quantisers[] = {"quantiser=max", "quantiser=lsq", "quantiser=sawb"};

@@ -120,6 +120,12 @@ Test(quantisers, lsq_holds_the_range_when_the_width_changes)
     range.bits = 6;
     quantiser("lsq")->resize(&range, 4);
     cr_assert(fabs(range.step * 31 - limit) < 1e-9 && range.step_velocity == 0);
+    for (float bits = 2, before = 6; bits < 5; before = bits, bits += 0.25f) { /* real widths: 7/4 codes are 2 */
+        range.bits = bits;
+        quantiser("lsq")->resize(&range, before);
+        quantiser("lsq")->fit(&range, NULL, 0, 0);
+        cr_assert(fabs((double)range.limit - limit) < 1e-6 * limit, "%g bits: limit %g, not %g", bits, range.limit, limit);
+    }
 }
 
 /* Where backward does not read the values, a mode need not keep them. */

@@ -239,3 +239,19 @@ Test(random_allocator, depends_on_the_seed_alone)
     }
     cr_assert(different > 15);
 }
+
+Test(random_allocator, too_many_options_at_once_are_refused_before_training)
+{
+    struct instance in = {.count = 0};
+    for (int layer = 0; layer < 5; layer++) { /* 7^6 */
+        add(&in, TENSOR_WEIGHT, layer, 40, WIDTHS(2, 8), 0);
+        add(&in, TENSOR_ACTIVATION, layer, 8, WIDTHS(2, 8), 1);
+    }
+    limit(&in, cost_named("bops"), 1e9);
+    struct error error = {""};
+    struct settings settings = make_settings("allocator=random", "budget=4", NULL);
+    const struct alloc_ops *ops = setting_plug(&settings, "allocator");
+    cr_assert_not(ops->solvable(&settings, in.tensors, in.count, in.budgets, in.budget_count, &error));
+    cr_assert(strstr(error.text, "4096"), "%s", error.text);
+    settings_free(&settings);
+}

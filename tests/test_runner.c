@@ -40,6 +40,7 @@ Test(runner, finished_runs_are_complete_and_never_repeated)
         cr_expect_gt(record_get_real(&record, "/timing/wall_seconds", -1), 0);
         cr_expect_geq(record_get_real(&record, "/timing/cpu_seconds", -1), 0);
         cr_expect_gt(record_get_real(&record, "/timing/peak_memory_bytes", -1), 1e5);
+        cr_expect_gt(record_get_real(&record, "/timing/predicted_memory_bytes", -1), 1e5);
         record_free(&record);
     }
 

@@ -84,25 +84,15 @@ static void against_brute_force(const struct instance *in)
     }
 }
 
-Test(solvers, brute_force_equal_costs)
+/* Equal costs, then unequal ones. */
+Test(solvers, brute_force_one_budget)
 {
-    for (int i = 0; i < 150; i++) {
+    for (int i = 0; i < 450; i++) {
+        bool equal = i < 150;
         seed(i);
         struct instance *in = instance_new(draw_int(1, 5), draw_int(1, 5), 1);
         fill_omegas(in, i % 3 == 0 ? CONVEX : i % 3 == 1 ? ARBITRARY : WITH_HOLES);
-        fill_costs(in, 0, 1, 1);
-        against_brute_force(in);
-        free(in);
-    }
-}
-
-Test(solvers, brute_force_unequal_costs)
-{
-    for (int i = 0; i < 300; i++) {
-        seed(1000 + i);
-        struct instance *in = instance_new(draw_int(1, 5), draw_int(1, 5), 1);
-        fill_omegas(in, i % 3 == 0 ? CONVEX : i % 3 == 1 ? ARBITRARY : WITH_HOLES);
-        fill_costs(in, 0, i % 2 ? 7 : 1000000, i % 5 == 0 ? 1.0 / 7 : 1);
+        fill_costs(in, 0, equal ? 1 : i % 2 ? 7 : 1000000, !equal && i % 5 == 0 ? 1.0 / 7 : 1);
         against_brute_force(in);
         free(in);
     }

@@ -25,23 +25,6 @@ static struct record run(const struct settings *settings, const struct record *i
     return record;
 }
 
-/* Everything but /timing and /provenance. */
-static void expect_same_content(const struct record *a, const struct record *b)
-{
-    cr_assert_eq(a->count, b->count);
-    for (size_t i = 0; i < a->count; i++) {
-        const struct field *x = &a->fields[i], *y = record_find(b, x->path);
-        cr_assert(y && field_count(x) == field_count(y), "%s", x->path);
-        if (strncmp(x->path, "/timing", 7) == 0 || strncmp(x->path, "/provenance", 11) == 0)
-            continue;
-        if (x->type == RECORD_TEXT)
-            for (size_t k = 0; k < field_count(x); k++)
-                cr_assert_str_eq(((char **)x->data)[k], ((char **)y->data)[k]);
-        else
-            cr_assert(memcmp(x->data, y->data, field_count(x) * record_type_size(x->type)) == 0, "%s", x->path);
-    }
-}
-
 Test(train, every_combination_learns_and_repeats_exactly)
 {
     static const char *const modes[] = {"mode=fp", "mode=fqt", "mode=hfqt"};
@@ -123,6 +106,16 @@ static void expect_pieces_equal_the_whole(const struct settings *settings, doubl
     remove_folder(folder);
 }
 
+static void expect_threads_change_nothing(const struct settings *settings)
+{
+    struct record one = run(settings, NULL);
+    parallel_use(3);
+    struct record three = run(settings, NULL);
+    parallel_use(1);
+    expect_same_content(&one, &three);
+    record_free(&one), record_free(&three);
+}
+
 static void expect_pieces_of_dense_nets(const char *mode, const char *allocator, uint64_t key)
 {
     char *mode_text = format_text("mode=%s", mode), *allocator_text = format_text("allocator=%s", allocator);
@@ -173,12 +166,7 @@ Test(train, convolutions_in_pieces_and_with_threads_give_the_same_content, .time
         char *mode_text = format_text("mode=%s", mode->name);
         struct settings s = image_settings(folder, mode_text, "model=resnet20");
         expect_pieces_equal_the_whole(&s, 0.5, m);
-        struct record one = run(&s, NULL);
-        parallel_use(3);
-        struct record three = run(&s, NULL);
-        parallel_use(1);
-        expect_same_content(&one, &three);
-        record_free(&one), record_free(&three);
+        expect_threads_change_nothing(&s);
         settings_free(&s);
         free(mode_text);
     }
@@ -264,12 +252,7 @@ Test(train, threads_do_not_change_the_content, .timeout = 60)
     for (int m = 0; m < 3; m++) {
         struct settings s = make_settings("samples=300", "hidden=40", "epochs=2", "batch=50", "budget=3.5",
                                           "allocator=qbitopt", "tau=3", modes[m], NULL);
-        struct record one = run(&s, NULL);
-        parallel_use(3);
-        struct record three = run(&s, NULL);
-        parallel_use(1);
-        expect_same_content(&one, &three);
-        record_free(&one), record_free(&three);
+        expect_threads_change_nothing(&s);
         settings_free(&s);
     }
 }

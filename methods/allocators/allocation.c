@@ -4,6 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+void set_tied(const struct tensor *tensors, int count, int index, float width, float *bits)
+{
+    int group = tensors[index].group;
+    for (int i = 0; i < count; i++)
+        if (i == index || (group && tensors[i].group == group))
+            bits[i] = width;
+}
+
 /* ---- the uniform allocation ---- */
 
 struct filling {
@@ -55,15 +63,6 @@ static void set_kinds(const struct filling *f, const bool *kinds, int width)
         }
 }
 
-/* Gives a tensor, and those tied to it, a width. */
-static void set_group(const struct filling *f, int index, float width)
-{
-    int group = f->tensors[index].group;
-    for (int i = 0; i < f->count; i++)
-        if (i == index || (group && f->tensors[i].group == group))
-            f->bits[i] = width;
-}
-
 static bool is_first_of_group(const struct filling *f, int index)
 {
     for (int i = 0; f->tensors[index].group && i < index; i++)
@@ -84,15 +83,15 @@ static int cheapest_raise(const struct filling *f, const bool *kinds, const bool
         float before = f->bits[i], after = (float)allowed_above(&tensor, (int)before);
         if (after == 0)
             continue;
-        set_group(f, i, after);
+        set_tied(f->tensors, f->count, i, after, f->bits);
         double cost = 0;
         bool fits = true;
         for (int b = 0; b < f->budget_count; b++) {
             double price = budget_price(&f->budgets[b], f->tensors, f->count, f->bits);
             fits &= budget_met(&f->budgets[b], price);
-            cost += price / f->budgets[b].limit;
+            cost += f->budgets[b].limit > 0 ? price / f->budgets[b].limit : 0; /* 0: a share of what pins leave nothing of */
         }
-        set_group(f, i, before);
+        set_tied(f->tensors, f->count, i, before, f->bits);
         if (fits && cost < best_cost * (1 - 1e-12)) {
             best = i;
             best_cost = cost;
@@ -119,14 +118,18 @@ static void fill_kinds(const struct filling *f, const bool *kinds)
     while ((next = cheapest_raise(f, kinds, raised)) >= 0) {
         raised[next] = true;
         struct tensor tensor = joined(f, next);
-        set_group(f, next, (float)allowed_above(&tensor, (int)f->bits[next]));
+        set_tied(f->tensors, f->count, next, (float)allowed_above(&tensor, (int)f->bits[next]), f->bits);
     }
     free(raised);
 }
 
-/* Joins the kinds that some budget has in common: together[k] lists the kinds that are filled with k. */
+/* Joins the kinds that some budget or tie has in common: together[k] lists the kinds that are filled with k. */
 static void join_kinds(const struct filling *f, bool together[TENSOR_KINDS][TENSOR_KINDS])
 {
+    for (int i = 0; i < f->count; i++)
+        for (int k = 0; k < f->count; k++)
+            if (f->tensors[i].group && f->tensors[i].group == f->tensors[k].group)
+                together[f->tensors[i].kind][f->tensors[k].kind] = true;
     for (int k = 0; k < TENSOR_KINDS; k++)
         together[k][k] = true;
     for (int b = 0; b < f->budget_count; b++) {

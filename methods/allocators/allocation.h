@@ -8,9 +8,12 @@
 #define ALLOCATION_PARAMS &param_budget, &param_min_bits, &param_max_bits, &param_allocate, &param_pin, &param_limits, &param_tie
 
 /* The largest width that all tensors can have within the budgets (each at its allowed width nearest below, ties kept); kinds of
- * tensors that no budget has in common are treated apart. The bits left over go one each to the tensors where one more is
- * cheapest, ties in network order. False: not even the least widths fit. METHODS 4. */
+ * tensors that neither a budget nor a tie has in common are treated apart. The bits left over go one each to the tensors
+ * where one more is cheapest, ties in network order. False: not even the least widths fit. METHODS 4. */
 bool uniform_bits(const struct tensor *, int count, const struct budget *, int budget_count, float *bits /* count */);
+
+/* Gives a tensor, and those tied to it, a width. */
+void set_tied(const struct tensor *, int count, int index, float width, float *bits /* count */);
 
 /* Variance of the rounding error of a uniform quantiser with range `limit`: D²/12, D = 2m/(2^b-2) signed, m/(2^b-1) unsigned;
  * with paper_step D = r/(2^b-1) for both, r = 2m or m. METHODS 3. */

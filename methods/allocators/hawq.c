@@ -128,6 +128,11 @@ static bool solvable(const struct settings *settings, const struct tensor *tenso
                         budgets[b].cost->plug.name, budgets[b].limit, setting_text(settings, "hawq_widths"), least, most,
                         budgets[b].cost->unit);
     }
+    double *omega = xcalloc((size_t)count * (MOST_WIDTH + 1), sizeof *omega);
+    const struct problem problem = {.tensors = own, .count = count, .budgets = budgets, .budget_count = budget_count,
+                                    .omega = omega};
+    good = good && problem_suits(&problem, setting_plug(settings, "solver"), error);
+    free(omega);
     free(own);
     return good;
 }
@@ -246,11 +251,14 @@ static void solve(struct state *s, struct decision *decision)
     snprintf(s->solver_text, sizeof s->solver_text, "%s%s", info.solver,
              setting_is(a->settings, "init", "scratch") ? ", from untrained weights" : "");
     decision->solver = s->solver_text;
-    if (decision->omega > decision->omega_uniform)
+    if (decision->omega > decision->omega_uniform) {
         decision->omega = decision->omega_uniform;
-    else
-        for (int i = 0; i < a->count; i++)
-            decision->bits[i] = (float)s->choice[i];
+        decision->optimal = false;
+        decision->solver = "uniform, which the solver's is worse than";
+        return;
+    }
+    for (int i = 0; i < a->count; i++)
+        decision->bits[i] = (float)s->choice[i];
 }
 
 static bool assign(void *memory, long at, struct decision *decision)

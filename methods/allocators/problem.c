@@ -98,18 +98,21 @@ static bool fail_infeasible(const struct problem *p, const struct solver_ops *so
     return false;
 }
 
+static bool takes(const struct solver_ops *solver, const struct classes *classes, struct error *error)
+{
+    const char *why = solver->check ? solver->check(&classes->problem) : NULL;
+    return !why || fail(error, "solver %s cannot take this problem: %s", solver->plug.name, why);
+}
+
 static bool solve_classes(const struct problem *p, const struct solver_ops *solver, int *bits, struct solver_info *info,
                           struct error *error)
 {
     struct classes classes;
     if (!classes_make(p, &classes, error))
         return false;
-    const char *why = solver->check ? solver->check(&classes.problem) : NULL;
     int *chosen = xmalloc(((size_t)classes.problem.tensors + 1) * sizeof *chosen);
-    bool solved = !why && solver->solve(&classes.problem, chosen, info);
-    if (why)
-        fail(error, "solver %s cannot take this problem: %s", solver->plug.name, why);
-    else if (solved)
+    bool solved = takes(solver, &classes, error) && solver->solve(&classes.problem, chosen, info);
+    if (solved)
         classes_bits(&classes, chosen, bits);
     free(chosen);
     classes_free(&classes);
@@ -126,4 +129,21 @@ bool problem_solve(const struct problem *p, const struct solver_ops *solver, int
     if (!info->solver)
         info->solver = solver->plug.name;
     return solved || (error->text[0] ? false : fail_infeasible(p, solver, info->optimal, error));
+}
+
+bool problem_suits(const struct problem *p, const struct solver_ops *solver, struct error *error)
+{
+    struct classes classes;
+    struct solver_info info;
+    if (solver->solve_tensors) {
+        int *bits = xmalloc(((size_t)p->count + 1) * sizeof *bits);
+        bool solved = problem_solve(p, solver, bits, &info, error);
+        free(bits);
+        return solved;
+    }
+    if (!classes_make(p, &classes, error))
+        return false;
+    bool good = takes(solver, &classes, error);
+    classes_free(&classes);
+    return good;
 }

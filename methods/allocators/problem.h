@@ -22,6 +22,10 @@ static inline double omega_at(const struct problem *p, int tensor, int bits)
     return p->omega[(size_t)tensor * (MOST_WIDTH + 1) + (size_t)bits];
 }
 
+/* Whether the solver takes problems of these tensors and budgets, which does not depend on the sensitivities (any finite
+ * ones); else the error says why not. The budgets can be met. */
+bool problem_suits(const struct problem *, const struct solver_ops *, struct error *);
+
 /* Fills bits (count). False: the error says that nothing meets the budgets, with the range of each that is feasible by
  * itself, or why the solver cannot take the problem; info->optimal tells whether infeasibility is proven. */
 bool problem_solve(const struct problem *, const struct solver_ops *, int *bits, struct solver_info *, struct error *);

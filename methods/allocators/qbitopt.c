@@ -183,19 +183,10 @@ static struct state *prepare(const struct allocation *a, const struct solver_ops
 static bool try_side(struct state *s, enum side side, struct error *error)
 {
     const struct problem p = problem_of(s, side, s->uniform);
-    struct solver_info info;
-    if (s->fractional && !problem_relax(&p, s->real, &info.objective))
+    double objective;
+    if (s->fractional && !problem_relax(&p, s->real, &objective))
         return fail(error, "the budgets have no optimum in real widths: fractional cannot be true");
-    if (s->solver->solve_tensors)
-        return problem_solve(&p, s->solver, s->whole, &info, error);
-    struct classes classes;
-    if (!classes_make(&p, &classes, error))
-        return false;
-    const char *why = s->solver->check ? s->solver->check(&classes.problem) : NULL;
-    if (why)
-        fail(error, "solver %s cannot take this problem: %s", s->solver->plug.name, why);
-    classes_free(&classes);
-    return !why;
+    return problem_suits(&p, s->solver, error);
 }
 
 static bool try_sides(struct state *s, struct error *error)

@@ -270,6 +270,29 @@ static bool draw_bits(const struct allocation *a, const struct classes *classes,
     return exact;
 }
 
+/* Without sensitivities: any allocation is as good as another. */
+static bool make_classes(const struct tensor *tensors, int count, const struct budget *budgets, int budget_count,
+                         struct classes *classes, struct error *error)
+{
+    double *omega = xcalloc((size_t)count * (MOST_WIDTH + 1), sizeof *omega);
+    const struct problem problem = {.tensors = tensors, .count = count, .budgets = budgets, .budget_count = budget_count,
+                                    .omega = omega};
+    bool good = classes_make(&problem, classes, error);
+    free(omega);
+    return good;
+}
+
+static bool solvable(const struct settings *settings, const struct tensor *tensors, int count, const struct budget *budgets,
+                     int budget_count, struct error *error)
+{
+    struct classes classes;
+    (void)settings;
+    if (!make_classes(tensors, count, budgets, budget_count, &classes, error))
+        return false;
+    classes_free(&classes);
+    return true;
+}
+
 static void *begin(const struct allocation *a) { return (void *)a; }
 
 static bool assign(void *memory, long step, struct decision *decision)
@@ -279,16 +302,12 @@ static bool assign(void *memory, long step, struct decision *decision)
     struct error error;
     if (step > 0)
         return false;
-    double *omega = xcalloc((size_t)a->count * (MOST_WIDTH + 1), sizeof *omega);
-    const struct problem problem = {.tensors = a->tensors, .count = a->count, .budgets = a->budgets,
-                                    .budget_count = a->budget_count, .omega = omega};
     if (!uniform_bits(a->tensors, a->count, a->budgets, a->budget_count, decision->bits))
         die("the budgets are infeasible"); /* budget_check has refused it before */
-    if (!classes_make(&problem, &classes, &error))
+    if (!make_classes(a->tensors, a->count, a->budgets, a->budget_count, &classes, &error))
         die("%s", error.text);
     decision->solver = draw_bits(a, &classes, decision->bits) ? "drawn, exactly" : "drawn, by an approximate chain";
     classes_free(&classes);
-    free(omega);
     return true;
 }
 
@@ -297,5 +316,5 @@ const struct alloc_ops allocator_random = {
              .help = "One of all allocations that meet the budgets, each equally likely, drawn once from the seed; approximate (a Markov chain) where several budgets, or costs without a common quantum, leave no exact way.",
              .params = (const struct param *const[]){ALLOCATION_PARAMS, &param_quantiser, &tries, &sweeps, 0}},
     .guarantees = true,
-    .check = check_widths, .begin = begin, .assign = assign,
+    .check = check_widths, .solvable = solvable, .begin = begin, .assign = assign,
 };

@@ -56,15 +56,6 @@ static double omega_at_width(const struct state *s, int index, float bits)
     return s->tables.omega[(size_t)index * (MOST_WIDTH + 1) + (size_t)bits];
 }
 
-/* Gives a tensor, and those tied to it, a width. */
-static void set_group(struct state *s, int index, float bits)
-{
-    const struct tensor *tensors = s->allocation->tensors;
-    for (int i = 0; i < s->allocation->count; i++)
-        if (i == index || (tensors[index].group && tensors[i].group == tensors[index].group))
-            s->bits[i] = bits;
-}
-
 /* The tensor whose present width hurts most of those that may still have more; -1 if there is none. */
 static int neediest(const struct state *s)
 {
@@ -85,10 +76,10 @@ static void raise_width(struct state *s, int index)
     s->full[index] = after > MOST_WIDTH;
     if (s->full[index])
         return;
-    set_group(s, index, (float)after);
+    set_tied(a->tensors, a->count, index, (float)after, s->bits);
     s->full[index] = !budgets_met(a->budgets, a->budget_count, a->tensors, a->count, s->bits);
     if (s->full[index])
-        set_group(s, index, (float)before);
+        set_tied(a->tensors, a->count, index, (float)before, s->bits);
 }
 
 /* Gradients have a budget of their own, and their sensitivity is none of the loss: it is not summed with the others'. */

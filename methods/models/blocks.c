@@ -78,6 +78,17 @@ int add_residual(struct table *table, const struct residual *r)
     return add_convolution(table, &convolution, INIT_HE_OUT, prefix, "2");
 }
 
+void add_stages(struct table *table, const struct stages *s)
+{
+    size_t channels = s->channels;
+    for (int stage = 1; stage <= s->count; stage++)
+        for (int block = 1; block <= s->blocks; block++) {
+            size_t outputs = s->channels << (stage - 1), stride = outputs == channels ? 1 : 2;
+            add_residual(table, &(struct residual){stage, block, channels, outputs, stride, s->project});
+            channels = outputs;
+        }
+}
+
 bool images_of(const struct dataset *described, size_t least)
 {
     return described->rank == 3 && described->shape[1] >= least && described->shape[2] >= least;

@@ -32,6 +32,10 @@ int add_convolution(struct table *, const struct convolution *, enum weight_init
 struct residual { int stage, block; size_t inputs, outputs, stride; bool projects; };
 int add_residual(struct table *, const struct residual *);
 
+/* Stages of so many blocks; each stage but the first halves both sides and doubles the channels of the one before. */
+struct stages { int count, blocks; size_t channels; bool project; }; /* channels: of the first */
+void add_stages(struct table *, const struct stages *);
+
 /* Images whose sides are at least so long. */
 bool images_of(const struct dataset *described, size_t least);
 #endif

@@ -16,13 +16,7 @@ static size_t nodes(const struct settings *settings, const struct dataset *datas
     const struct convolution first = {NODE_CONV, 64, 7, 2, ACTIVATION_RELU, NODE_PREVIOUS, NODE_NONE};
     add_convolution(&table, &first, INIT_HE_OUT, "", "1");
     add_pool(&table, NODE_MAX_POOL, 3, 2, 1, "pool1");
-    size_t channels = 64;
-    for (int stage = 1; stage <= 4; stage++)
-        for (int block = 1; block <= 2; block++) {
-            size_t outputs = (size_t)32 << stage, stride = outputs == channels ? 1 : 2;
-            add_residual(&table, &(struct residual){stage, block, channels, outputs, stride, true});
-            channels = outputs;
-        }
+    add_stages(&table, &(struct stages){.count = 4, .blocks = 2, .channels = 64, .project = true});
     add_pool(&table, NODE_MEAN_POOL, 0, 1, 0, "pool2");
     add_dense(&table, "fc", (size_t)dataset->classes, ACTIVATION_NONE, INIT_FAN_IN);
     return table.count;

@@ -20,13 +20,7 @@ static size_t stages(const struct dataset *dataset, int blocks, struct node_spec
     struct table table = {.nodes = out};
     const struct convolution first = {NODE_CONV, 16, 3, 1, ACTIVATION_RELU, NODE_PREVIOUS, NODE_NONE};
     add_convolution(&table, &first, INIT_HE_OUT, "", "1");
-    size_t channels = 16;
-    for (int stage = 1; stage <= 3; stage++)
-        for (int block = 1; block <= blocks; block++) {
-            size_t outputs = (size_t)8 << stage, stride = outputs == channels ? 1 : 2;
-            add_residual(&table, &(struct residual){stage, block, channels, outputs, stride, false});
-            channels = outputs;
-        }
+    add_stages(&table, &(struct stages){.count = 3, .blocks = blocks, .channels = 16});
     add_pool(&table, NODE_MEAN_POOL, 0, 1, 0, "pool");
     add_dense(&table, "fc", (size_t)dataset->classes, ACTIVATION_NONE, INIT_FAN_IN);
     return table.count;

@@ -14,7 +14,7 @@ static void use_step(struct range *range)
     range->hi = (int)rint(code_limit(range->bits, range->is_signed));
     range->lo = range->is_signed ? -range->hi - 1 : 0;
     range->scale = (float)range->step;
-    range->limit = range->scale * (float)range->hi;
+    range->limit = range->scale * (float)code_limit(range->bits, range->is_signed); /* held by resize at real widths too */
 }
 
 static void fit(struct range *range, const float *x, size_t padded_count, size_t count)

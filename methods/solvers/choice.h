@@ -45,11 +45,8 @@ struct fronts {
 bool fronts_make(const struct choice_problem *, struct fronts *);
 void fronts_free(struct fronts *);
 
-/* The linear relaxation, and the greedy answer found on the way to it. (greedy.c) */
-struct relaxed {
-    double value;      /* its optimum: a lower bound */
-    double multiplier; /* its gain per cost: of the step that it takes in part; 0 if all fit */
-    bool whole;        /* it takes none in part: the greedy answer is optimal */
-};
-void fronts_relax(const struct fronts *, int *bits /* tensors: the greedy answer */, struct relaxed *);
+/* Solves a problem of one row: the linear relaxation, the greedy answer found on the way to it, and what `better` makes of it
+ * (true: bits became an optimum; NULL: nothing). multiplier: the relaxation's gain per cost. (greedy.c) */
+bool fronts_solve(const struct choice_problem *, bool (*better)(struct fronts *, double multiplier, int *bits), int *bits,
+                  struct solver_info *);
 #endif

@@ -8,6 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The linear relaxation. */
+struct relaxed {
+    double value;      /* its optimum: a lower bound */
+    double multiplier; /* its gain per cost: of the step that it takes in part; 0 if all fit */
+    bool whole;        /* it takes none in part: the greedy answer is optimal */
+};
+
 struct step { double ratio; int tensor; };
 
 struct heap { struct step *steps; int count; };
@@ -96,7 +103,7 @@ static void walk(const struct fronts *f, int *at, struct heap *heap, struct rela
     }
 }
 
-void fronts_relax(const struct fronts *f, int *bits, struct relaxed *relaxed)
+static void relax(const struct fronts *f, int *bits, struct relaxed *relaxed)
 {
     size_t cells = (size_t)f->tensors * f->widths;
     struct fronts hulls = *f;
@@ -117,6 +124,25 @@ void fronts_relax(const struct fronts *f, int *bits, struct relaxed *relaxed)
     fronts_free(&hulls);
 }
 
+bool fronts_solve(const struct choice_problem *p, bool (*better)(struct fronts *, double multiplier, int *bits), int *bits,
+                  struct solver_info *info)
+{
+    double start = now_seconds();
+    struct fronts f;
+    *info = (struct solver_info){.objective = INFINITY, .bound = INFINITY, .optimal = true};
+    bool feasible = fronts_make(p, &f);
+    if (feasible) {
+        struct relaxed relaxed;
+        relax(&f, bits, &relaxed);
+        info->optimal = relaxed.whole || (better && better(&f, relaxed.multiplier, bits));
+        choice_finish(p, bits, info);
+        info->bound = info->optimal ? info->objective : fmin(info->objective, relaxed.value);
+        fronts_free(&f);
+    }
+    info->seconds = now_seconds() - start;
+    return feasible;
+}
+
 static const char *check(const struct choice_problem *p)
 {
     return p->rows == 1 ? NULL : "greedy takes one budget; solver ilp takes several";
@@ -124,21 +150,7 @@ static const char *check(const struct choice_problem *p)
 
 static bool solve(const struct choice_problem *p, int *bits, struct solver_info *info)
 {
-    double start = now_seconds();
-    struct fronts f;
-    *info = (struct solver_info){.objective = INFINITY, .bound = INFINITY, .optimal = true};
-    if (!fronts_make(p, &f)) {
-        info->seconds = now_seconds() - start;
-        return false;
-    }
-    struct relaxed relaxed;
-    fronts_relax(&f, bits, &relaxed);
-    choice_finish(p, bits, info);
-    info->optimal = relaxed.whole;
-    info->bound = info->optimal ? info->objective : fmin(info->objective, relaxed.value);
-    fronts_free(&f);
-    info->seconds = now_seconds() - start;
-    return true;
+    return fronts_solve(p, NULL, bits, info);
 }
 
 const struct solver_ops solver_greedy = {

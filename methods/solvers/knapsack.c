@@ -3,7 +3,6 @@
  * lists). The linear relaxation's multiplier shows which options and sums cannot be part of an answer within a gap above
  * its bound; the gap grows until an answer lies within it, which is then an optimum. Where costs have a common quantum,
  * there are never more sums than multiples of it up to the budget. */
-#include "../../bench/clock.h"
 #include "choice.h"
 #include <math.h>
 #include <stdlib.h>
@@ -256,21 +255,7 @@ static const char *check(const struct choice_problem *p)
 
 static bool solve(const struct choice_problem *p, int *bits, struct solver_info *info)
 {
-    double start = now_seconds();
-    struct fronts f;
-    *info = (struct solver_info){.objective = INFINITY, .bound = INFINITY, .optimal = true};
-    if (!fronts_make(p, &f)) {
-        info->seconds = now_seconds() - start;
-        return false;
-    }
-    struct relaxed relaxed;
-    fronts_relax(&f, bits, &relaxed);
-    info->optimal = relaxed.whole || search(&f, relaxed.multiplier, bits);
-    choice_finish(p, bits, info);
-    info->bound = info->optimal ? info->objective : fmin(info->objective, relaxed.value);
-    fronts_free(&f);
-    info->seconds = now_seconds() - start;
-    return true;
+    return fronts_solve(p, search, bits, info);
 }
 
 const struct solver_ops solver_knapsack = {
