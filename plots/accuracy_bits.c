@@ -16,6 +16,7 @@
 #define ROW_GAP 0.12
 #define HEADING 0.2
 #define KEY_ROW 0.17
+#define KEY_SPACE 0.2  /* gnuplot centres a key of several rows too low */
 #define KEY_SAMPLE 0.55 /* line sample and space beside a text */
 #define COLUMNS 3
 
@@ -195,7 +196,7 @@ static struct layout lay_out(const struct chart *chart, const char *heading, con
     size_t entries = labels->count + (chart->reference_count > 0);
     l.key_columns = (size_t)fmax(1, floor(l.page.width / (entry + KEY_SAMPLE)));
     l.key_rows = (entries + l.key_columns - 1) / l.key_columns;
-    l.key_height = 0.06 + l.key_rows * KEY_ROW;
+    l.key_height = KEY_SPACE + l.key_rows * KEY_ROW;
     l.page.height = HEADING + l.rows * (l.top + PANEL_HEIGHT) + (l.rows - 1) * ROW_GAP + BOTTOM +
                     l.key_height;
     return l;

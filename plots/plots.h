@@ -86,6 +86,7 @@ void put_tic(FILE *script, const char *text);
 /* Line styles 1.. tell lines apart by colour, dashes and mark; REFERENCE_STYLE is the FP32
  * reference's, or a limit's; BLACK_STYLE a plain line's. */
 size_t line_style(size_t index);
+#define STYLES 8 /* by colour; from each to that of the same colour and an open mark */
 #define REFERENCE_STYLE 100
 #define BLACK_STYLE 101
 /* Inches that a text of the base font takes, roughly. */

@@ -13,7 +13,6 @@
 #define LEFT 0.58
 #define BELOW 0.38         /* a row: numbers and label */
 #define FOOT 0.42          /* legend and caption */
-#define OPEN_STYLES 6      /* from a style to that of its open mark */
 #define FLOOR 0.4          /* of the smallest positive value: where values of 0 or below stand */
 
 enum { KINDS = 2 };
@@ -134,7 +133,7 @@ static void put_panel(const struct page *page, const struct panels *panels, size
     for (int kind = 0; kind < KINDS; kind++)
         for (int open = 0; open < 2; open++)
             fprintf(out, "%s$points%zu using ($3==%d && $4==%d ? $1 : NaN):2 with points ls %d ps 0.5 notitle",
-                    kind + open ? ", \\\n     " : "plot ", i + 1, kind, open, 1 + kind + open * OPEN_STYLES);
+                    kind + open ? ", \\\n     " : "plot ", i + 1, kind, open, 1 + kind + open * STYLES);
     fputs("\nunset label 1\n\n", out);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * One look for all figures: the Okabe-Ito colours, which colour-blind readers tell apart, each with dashes
+ * One look for all figures: the Okabe-Ito colours and two more, which colour-blind readers tell apart, each with dashes
  * and a mark of its own for print in grey. */
 #include "plots.h"
 #include <string.h>
@@ -14,9 +14,11 @@ static const struct { const char *colour, *dashes; int mark, open_mark; } styles
     {"#009E73", "(3,3)", 9, 8},          /* bluish green, triangle */
     {"#CC79A7", "(9,3,2,3)", 13, 12},    /* reddish purple, diamond */
     {"#E69F00", "(15,4)", 11, 10},       /* orange, triangle down */
-    {"#56B4E9", "(6,3,2,3,2,3)", 15, 14} /* sky blue, pentagon */
+    {"#56B4E9", "(6,3,2,3,2,3)", 15, 14}, /* sky blue, pentagon */
+    {"#882255", "(12,3,3,3)", 7, 6},     /* wine, circle */
+    {"#808080", "(5,2)", 5, 4},          /* grey, square */
 };
-#define STYLES (sizeof styles / sizeof *styles)
+_Static_assert(sizeof styles / sizeof *styles == STYLES, "a style for each index");
 
 /* Beyond the colours, open marks; beyond those, all over again. */
 size_t line_style(size_t index) { return index % (2 * STYLES) + 1; }
