@@ -313,7 +313,7 @@ Test(crash, soak_of_kills, .timeout = 1200)
     cr_expect_gt(kill_many_times(300, 0, 5), 60, "hardly a run was continued");
 }
 
-Test(crash, worker_count_does_not_change_content, .timeout = 60)
+Test(crash, worker_count_does_not_change_content, .timeout = 240)
 {
     static const char *const one[] = {"-j", "1", "--quiet", NULL}, *const four[] = {"-j4", NULL};
     cr_assert_eq(run_to_end(one), EXIT_DONE, "%s", read_text(log_name));

@@ -114,8 +114,7 @@ Test(plugin_loading, a_name_is_given_once)
 Test(plugin_loading, the_option_is_taken_out_wherever_it_stands)
 {
     struct error error = {""};
-    char *first = object("template.so"), *second = format_text("--plugin=%s", first), *third = object("over_budget.so");
-    strcpy(second + strlen("--plugin="), third);
+    char *first = object("template.so"), *third = object("over_budget.so"), *second = format_text("--plugin=%s", third);
     char *argv[] = {(char[]){"bitsweep"}, (char[]){"--plugin"}, first, (char[]){"list"}, second,
                     (char[]){"--"},       (char[]){"--plugin"}, NULL};
     int argc = 7;
