@@ -122,7 +122,7 @@ INCLUDE := $(DESTDIR)$(PREFIX)/include/bitsweep
 install: program
 	install -D -m 755 $(BUILD)/bitsweep $(DESTDIR)$(PREFIX)/bin/bitsweep
 	install -D -m 644 -t $(SHARE)/bitsweep/sweeps bench/sweeps/*.yaml
-	install -D -m 644 -t $(INCLUDE)/bench bench/bitsweep.h bench/params.h bench/probe.h
+	install -D -m 644 -t $(INCLUDE)/bench bench/bitsweep.h bench/params.h bench/plugin.h bench/probe.h
 	install -D -m 644 -t $(INCLUDE)/methods/allocators methods/allocators/*.h methods/allocators/template.c
 	install -D -m 644 -t $(SHARE)/doc/bitsweep README.md LICENSE CITATION.cff docs/*.md
 	install -D -m 644 -t $(SHARE)/man/man1 docs/man/*.1

@@ -1,29 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Solving for a layer table: the choice of a solver, the check of its answer, and prices. */
 #include "allocate.h"
-#include "../methods/allocators/problem.h"
+#include "../methods/allocators/allocation.h"
 #include <glpk.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The allocation problem. Solvers of sums want a row, so where all budgets are on the largest layer, one is added that never
- * binds. */
-struct posed { struct problem problem; struct budget *budgets; };
-
-static struct posed pose(const struct request *request)
+static struct problem problem_of(const struct request *request)
 {
     const struct layer_table *table = &request->table;
-    size_t count = (size_t)request->budget_count;
-    bool sums = false;
-    struct budget *budgets = xmalloc((count + 1) * sizeof *budgets);
-    for (size_t b = 0; b < count; b++) {
-        budgets[b] = request->budgets[b];
-        sums |= !budgets[b].cost->largest;
-    }
-    if (!sums)
-        budgets[count++] = (struct budget){(const struct cost_ops *)plug_find(PLUG_COST, "mean_bits"), NULL, INFINITY};
-    return (struct posed){{table->tensors, table->count, budgets, (int)count, table->omega, table->noise}, budgets};
+    return (struct problem){table->tensors, table->count, request->budgets, request->budget_count, table->omega,
+                            table->noise};
 }
 
 static bool fail_infeasible(const struct request *request, struct error *error)
@@ -63,7 +51,7 @@ static bool check_answer(const struct request *request, struct answer *answer, s
     for (int i = 0; i < table->count; i++) {
         bits[i] = (float)answer->bits[i];
         answer->objective += table->omega[(size_t)i * (MOST_WIDTH + 1) + (size_t)answer->bits[i]];
-        good &= layer_table_shared(table, i) >> answer->bits[i] & 1;
+        good &= tied_choices(table->tensors, table->count, i) >> answer->bits[i] & 1;
     }
     for (int b = 0; b < request->budget_count; b++) {
         answer->costs[b] = budget_price(&request->budgets[b], table->tensors, table->count, bits);
@@ -76,15 +64,14 @@ static bool check_answer(const struct request *request, struct answer *answer, s
 
 enum verdict allocate(const struct request *request, struct answer *answer, struct error *error)
 {
-    struct posed posed = pose(request);
-    const struct problem *problem = &posed.problem;
+    const struct problem problem = problem_of(request);
     *answer = (struct answer){
         .bits = xcalloc((size_t)request->table.count, sizeof *answer->bits),
         .costs = xcalloc((size_t)request->budget_count + 1, sizeof *answer->costs),
     };
     enum verdict verdict = ALLOCATED;
-    if (!problem_solve(problem, request->solver, answer->bits, &answer->info, error)) {
-        verdict = is_infeasible(problem, &answer->info, answer->bits) ? INFEASIBLE : REFUSED;
+    if (!problem_solve(&problem, request->solver, answer->bits, &answer->info, error)) {
+        verdict = is_infeasible(&problem, &answer->info, answer->bits) ? INFEASIBLE : REFUSED;
         if (verdict == INFEASIBLE)
             fail_infeasible(request, error);
     } else if (!check_answer(request, answer, error)) {
@@ -93,7 +80,6 @@ enum verdict allocate(const struct request *request, struct answer *answer, stru
         answer->info.objective = answer->objective;
         answer->info.bound = answer->info.optimal ? answer->objective : fmin(answer->info.bound, answer->objective);
     }
-    free(posed.budgets);
     if (verdict != ALLOCATED)
         answer_free(answer);
     return verdict;
@@ -176,12 +162,12 @@ static bool row_prices(const struct choice_problem *p, double unit, double *pric
 
 void allocate_prices(const struct request *request, const struct answer *answer, double *prices)
 {
-    struct posed posed = pose(request);
+    const struct problem problem = problem_of(request);
     struct classes classes;
     struct error error;
     for (int b = 0; b < request->budget_count; b++)
         prices[b] = NAN;
-    if (classes_make(&posed.problem, &classes, &error)) {
+    if (classes_make(&problem, &classes, &error)) {
         const struct choice_problem *p = &classes.problem;
         double *of_rows = xcalloc((size_t)p->rows + 1, sizeof *of_rows), unit = answer->objective;
         for (int k = 0; k < p->tensors; k++)
@@ -193,12 +179,11 @@ void allocate_prices(const struct request *request, const struct answer *answer,
         free(of_rows);
         classes_free(&classes);
     }
-    free(posed.budgets);
 }
 
 int allocate_neighbour(const struct layer_table *table, const int *bits, int tensor, bool wider, double *change)
 {
-    uint64_t shared = layer_table_shared(table, tensor);
+    uint64_t shared = tied_choices(table->tensors, table->count, tensor);
     int step = wider ? 1 : -1, width = bits[tensor] + step, group = table->tensors[tensor].group;
     while (width > 0 && width <= MOST_WIDTH && !(shared >> width & 1))
         width += step;

@@ -5,19 +5,22 @@
 #include "params.h"
 #include <string.h>
 
-/* Settings alone do not tell whether the samples are images, so every run reads these; batches_check refuses what asks for them
- * without images. */
+/* Settings alone do not tell whether the samples are images, so every run reads these; batches_check refuses what asks for
+ * them without images. */
 const struct param param_augment_crop = {.name = "augment_crop", .type = PARAM_INT, .fallback = "0", .min = 0, .max = 1024,
-    .source = "pub", .help = "Training images are shifted by up to so many pixels each way, as if cropped out of the image with a black border of that width; 0: not."};
+    .source = "pub", .help = "Training images are shifted by up to so many pixels each way, as if cropped out of the image "
+                             "with a black border of that width; 0: not."};
 const struct param param_augment_flip = {.name = "augment_flip", .type = PARAM_BOOL, .fallback = "false",
     .source = "pub", .help = "Half of the training images, drawn anew each epoch, are mirrored left to right."};
 const struct param param_augment_brightness = {.name = "augment_brightness", .type = PARAM_REAL, .fallback = "0",
     .min = 0, .max = 1,
-    .source = "pub", .help = "Training images (0..1) are multiplied by a factor drawn from 1 ± this and limited to 0..1; 0: not."};
+    .source = "pub", .help = "Training images (0..1) are multiplied by a factor drawn from 1 ± this and limited to 0..1; 0: "
+                             "not."};
 
 static bool augments(const struct settings *s)
 {
-    return setting_int(s, "augment_crop") > 0 || setting_bool(s, "augment_flip") || setting_real(s, "augment_brightness") > 0;
+    return setting_int(s, "augment_crop") > 0 || setting_bool(s, "augment_flip")
+           || setting_real(s, "augment_brightness") > 0;
 }
 
 bool batches_check(const struct settings *s, const struct dataset *described, struct error *error)
@@ -26,8 +29,8 @@ bool batches_check(const struct settings *s, const struct dataset *described, st
         return true;
     if (described->rank != 3)
         return fail(error, "the samples of %s have rank %d, and augment_crop, augment_flip and augment_brightness are for "
-                    "images only (rank 3: channels x height x width); leave them out of this data set's block", described->name,
-                    described->rank);
+                    "images only (rank 3: channels x height x width); leave them out of this data set's block",
+                    described->name, described->rank);
     size_t crop = (size_t)setting_int(s, "augment_crop"), height = described->shape[1], width = described->shape[2];
     size_t side = height < width ? height : width;
     return crop < side || fail(error, "augment_crop is %zu, but the images of %s are %zu x %zu; valid: less than %zu", crop,

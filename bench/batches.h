@@ -22,8 +22,8 @@ bool batches_check(const struct settings *, const struct dataset *described, str
 /* Reads the augmentation settings (params in batches.c, part of core_params). */
 void batches_begin(struct batches *, const struct settings *, const struct dataset *, const struct net *,
                    const struct standardisation *);
-/* Samples first .. first + rows - 1 of the indices, or without indices of the part, into net->input's layout and labels. epoch >= 0:
- * a training batch of that epoch, augmented with draws keyed by (seed, epoch, sample); -1: as they are. */
+/* Samples first .. first + rows - 1 of the indices, or without indices of the part, into net->input's layout and labels.
+ * epoch >= 0: a training batch of that epoch, augmented with draws keyed by (seed, epoch, sample); -1: as they are. */
 void batch_take(const struct batches *, const struct part *, const uint32_t *indices, size_t first, size_t rows, long epoch,
                 float *input, int32_t *labels);
 #endif

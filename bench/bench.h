@@ -16,11 +16,12 @@ struct bench_rows {
     size_t count, capacity;
     FILE *latency;        /* where bench_latency also writes its table; NULL: nowhere */
 };
-void bench_add(struct bench_rows *, double value, const char *unit, double required, double aim, const char *name_format, ...)
+void bench_add(struct bench_rows *, double value, const char *unit, double required, double aim, const char *name_format,
+               ...)
     __attribute__((format(printf, 6, 7)));
 
-/* Runs the variants in turn, `rounds` times, and fills the median seconds of one call of each. Each call is repeated inside a
- * round until it takes about a millisecond at least. */
+/* Runs the variants in turn, `rounds` times, and fills the median seconds of one call of each. Each call is repeated inside
+ * a round until it takes about a millisecond at least. */
 struct variant { void (*run)(void *context); void *context; };
 void bench_interleaved(const struct variant *variants, size_t count, int rounds, double *median_seconds);
 

@@ -149,7 +149,8 @@ static void write_header(FILE *file)
     bench_cpu_model(model, sizeof model);
     strftime(date, sizeof date, "%Y-%m-%d", gmtime(&now));
     fprintf(file, "# Milliseconds of the forward product of one sample (batch 1), the quantisation of its input included:\n"
-            "# medians of %d rounds on one thread. A row serves all widths up to its own. Written by bitsweep bench kernels.\n"
+            "# medians of %d rounds on one thread. A row serves all widths up to its own. Written by bitsweep bench "
+            "kernels.\n"
             "# machine: %s\n# kernels: %s\n# bitsweep: commit %s\n# date: %s\n", ROUNDS, model, kernels()->isa,
             build_commit(), date);
     for (size_t i = 0; latency_columns[i]; i++)

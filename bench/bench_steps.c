@@ -22,7 +22,8 @@ static const struct step_case {
      4, NAN, NAN},
     {"luq", {{.key = "mode", .text = "luq"}, {.key = "budget", .text = "4"}, {.key = "acc_bits", .text = "32"}},
      4, NAN, NAN},
-    {"hfqt", {{.key = "mode", .text = "hfqt"}, {.key = "budget", .text = "4"}, {.key = "acc_bits", .text = "8"}}, 4, 0.8, 0.6},
+    {"hfqt", {{.key = "mode", .text = "hfqt"}, {.key = "budget", .text = "4"}, {.key = "acc_bits", .text = "8"}},
+     4, 0.8, 0.6},
 };
 #define CASES (sizeof cases / sizeof *cases)
 
@@ -43,7 +44,8 @@ static void run_products(void *context)
         int m = (int)p->m, n = (int)p->n, k = (int)p->k, stride_n = (int)row_stride(p->n), stride_k = (int)row_stride(p->k);
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1, p->x, stride_k, p->w, stride_k, 0, p->y, stride_n);
         if (p->dx)
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, k, n, 1, p->g, stride_n, p->w, stride_k, 0, p->dx, stride_k);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, k, n, 1, p->g, stride_n, p->w, stride_k, 0, p->dx,
+                        stride_k);
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, k, m, 1, p->g, stride_n, p->x, stride_k, 0, p->dw, stride_k);
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The one header that plugins include: errors, settings, random streams, and the
- * operations tables of data sets, models, modes, quantisers, allocators, solvers and costs.
+ * The header that every plugin includes (plugin.h: what one in a shared object exports): errors, settings, random streams,
+ * and the operations tables of data sets, models, modes, quantisers, allocators, solvers and costs.
  * Matrices are row-major; an array's shape stands in a comment on the argument. */
 #ifndef BITSWEEP_H
 #define BITSWEEP_H
@@ -149,8 +149,8 @@ void dataset_free(struct dataset *);
 
 /* NULL or a sentence: why the run's model cannot take this (described) data set (methods/registry.c). */
 const char *model_check(const struct settings *, const struct dataset *described);
-/* True if the run reads no budget or it can be met by the layers that the model has for this (described) data set, which fits it;
- * else the error names the feasible range (methods/registry.c). */
+/* True if the run reads no budget or it can be met by the layers that the model has for this (described) data set, which
+ * fits it; else the error names the feasible range (methods/registry.c). */
 bool budget_check(const struct settings *, const struct dataset *described, struct error *);
 
 /* ---- costs, allocation --------------------------------------------------------------- */
@@ -181,7 +181,10 @@ struct tensor {
     struct geometry shape; /* of its layer; all zero where unknown */
     int source;           /* of a network's input tensor: index of the node that its layer reads */
 };
-static inline bool tensor_allows(const struct tensor *t, int bits) { return bits > 0 && bits <= MOST_WIDTH && t->choices >> bits & 1; }
+static inline bool tensor_allows(const struct tensor *t, int bits)
+{
+    return bits > 0 && bits <= MOST_WIDTH && t->choices >> bits & 1;
+}
 int tensor_least(const struct tensor *);   /* smallest and largest width allowed */
 int tensor_most(const struct tensor *);
 
@@ -253,8 +256,8 @@ void arena_free(struct arena *);
  * quarter there). The columns past `cols` stay zero, so rows × stride elements can be handled as one array. */
 size_t row_stride(size_t cols);
 
-/* What a checkpoint holds: the memory that carries a run from one step to the next, without pointers in it. Everything else is
- * rebuilt from the settings. The same order of calls gives the same list. (bench/checkpoint.c) */
+/* What a checkpoint holds: the memory that carries a run from one step to the next, without pointers in it. Everything else
+ * is rebuilt from the settings. The same order of calls gives the same list. (bench/checkpoint.c) */
 struct kept;
 void keep(struct kept *, const char *name, void *data, size_t size);
 
@@ -277,8 +280,8 @@ struct range {
     double step, top, step_grad, top_grad, step_velocity, top_velocity;
     /* DoReFa: largest |tanh| of a weight; first clip of an activation; whether weights keep their size. */
     float norm, first_clip; bool rescaled;
-    /* Widths between whole ones (allocator fracbits): the values are (1 - share) Q_lower + share Q_upper, Q of the quantiser in
-     * row `inner` of the table; learned parameters are those at width `lower`. */
+    /* Widths between whole ones (allocator fracbits): the values are (1 - share) Q_lower + share Q_upper, Q of the quantiser
+     * in row `inner` of the table; learned parameters are those at width `lower`. */
     int inner, lower, upper;
     double share, width_grad;
 };
@@ -293,8 +296,8 @@ struct quantiser_ops {
     bool (*needs_values)(const struct settings *);
     /* Once, before the first fit: what the options and the layer (dense: no convolution) say. NULL: nothing. */
     void (*begin)(struct range *, const struct settings *, bool dense);
-    /* Sets is_signed, scale, lo, hi and limit for these values (rows × stride with zero padding, `count` real elements). A learned
-     * range follows from its parameters alone: x is not read. */
+    /* Sets is_signed, scale, lo, hi and limit for these values (rows × stride with zero padding, `count` real elements). A
+     * learned range follows from its parameters alone: x is not read. */
     void (*fit)(struct range *, const float *x, size_t padded_count, size_t count);
     /* The straight-through gradient: masks grad in place and adds to the learned parameters' gradients. */
     void (*backward)(struct range *, const struct settings *, const float *x, float *grad, size_t padded_count);
@@ -302,8 +305,8 @@ struct quantiser_ops {
     void (*update)(struct range *, double lr, double momentum);
     /* The width changed from `before` to range->bits: hold the range. NULL if nothing is learned. */
     void (*resize)(struct range *, float before);
-    /* Quantisers whose values are not codes times a scale, in mode fp only: y = Q(x) after fit, from the width and what does not
-     * depend on it. What this makes of padding is cleared by the caller. NULL: codes. */
+    /* Quantisers whose values are not codes times a scale, in mode fp only: y = Q(x) after fit, from the width and what does
+     * not depend on it. What this makes of padding is cleared by the caller. NULL: codes. */
     void (*quantise)(const struct range *, const float *x, float *y, size_t padded_count);
 };
 
@@ -353,8 +356,8 @@ struct mode_ops {
     const char *(*check)(const struct settings *); /* NULL or why not */
     /* The mode's memory for one layer that lasts from forward to backward and on (shape, samples_max, n, k are set). */
     void *(*prepare)(const struct settings *, const struct product *, struct arena *);
-    /* Bytes that forward and backward may use while they run, for each thread (parallel_threads() of them); called after prepare,
-     * with its state. All layers share product.scratch. */
+    /* Bytes that forward and backward may use while they run, for each thread (parallel_threads() of them); called after
+     * prepare, with its state. All layers share product.scratch. */
     size_t (*scratch_size)(const struct product *);
     void (*forward)(struct product *);
     void (*backward)(struct product *);
@@ -386,9 +389,10 @@ struct allocation {
 struct observation {
     long step;
     size_t batch;
-    const double *sum_squares;   /* of each weight and activation: sum over the batch of squared gradients of the mean loss */
-    const double *input_squares; /* of each layer: sum of squares of its unfolded input X (M × K); only where gradients' widths
-                                    are allocated, else NULL */
+    const double *sum_squares;   /* of each weight and activation: sum over the batch of squared gradients of the mean
+                                    loss */
+    const double *input_squares; /* of each layer: sum of squares of its unfolded input X (M × K); only where gradients'
+                                    widths are allocated, else NULL */
 };
 
 /* One decision, for the record. NaN where the allocator has no such figure. */
@@ -405,11 +409,11 @@ struct alloc_ops {
     bool guarantees;          /* never exceeds a budget */
     const struct quantiser_ops *quantiser; /* its own; NULL: the run's */
     const char *(*check)(const struct settings *);
-    /* Whether this run's allocator uses allocation.probe; NULL: no. Asked also while the run's keys are being read: keys of the
-     * allocator's own may not be there yet. */
+    /* Whether this run's allocator uses allocation.probe; NULL: no. Asked also while the run's keys are being read: keys of
+     * the allocator's own may not be there yet. */
     bool (*probes)(const struct settings *);
-    /* Whether the allocator can meet budgets that uniform widths meet; else the error says why not. Asked before any training.
-     * NULL: it can. */
+    /* Whether the allocator can meet budgets that uniform widths meet; else the error says why not. Asked before any
+     * training. NULL: it can. */
     bool (*solvable)(const struct settings *, const struct tensor *, int count, const struct budget *, int budget_count,
                      struct error *);
     void *(*begin)(const struct allocation *);
@@ -464,41 +468,11 @@ struct node_spec {
 #define MAX_NODES 192
 struct model_ops {
     struct plug plug;
-    const char *(*check)(const struct settings *, const struct dataset *described); /* NULL or why it cannot take this data; NULL: any */
+    /* NULL or why it cannot take this data; NULL: any. */
+    const char *(*check)(const struct settings *, const struct dataset *described);
     bool flat;              /* takes a sample as one vector in the data set's own order, not as channels-last positions */
     /* The nodes from input to classifier for this data set; returns their number. The last gives the logits. */
     size_t (*nodes)(const struct settings *, const struct dataset *described, struct node_spec *out /* MAX_NODES */);
 };
-
-/* ---- plugins in shared objects ----------------------------------------------------------- */
-
-/* bitsweep --plugin FILE.so adds the one entry that the file exports (bench/plugins.h; docs/adding-an-allocator.md). The
- * version is raised when the meaning of something in this header changes; the layout changes with the size of any structure
- * that both sides share, so that neither misreads the other's memory. */
-#define BITSWEEP_PLUGIN_VERSION 1
-#define WITH_SIZE(hash, type) ((hash) * 31 + sizeof(type))
-#define WITH_SIZES(hash, a, b, c) WITH_SIZE(WITH_SIZE(WITH_SIZE(hash, a), b), c)
-#define LAYOUT_OF_RUNS WITH_SIZES((uint64_t)PLUG_KINDS * MAX_DIMS * MAX_NODES, struct param, struct plug, struct setting)
-#define LAYOUT_OF_TENSORS WITH_SIZES(LAYOUT_OF_RUNS, struct dataset, struct tensor, struct range)
-#define LAYOUT_OF_COSTS WITH_SIZES(LAYOUT_OF_TENSORS, struct layer_widths, struct cost_totals, struct cost_ops)
-#define LAYOUT_OF_SOLVERS WITH_SIZES(LAYOUT_OF_COSTS, struct choice_problem, struct solver_info, struct solver_ops)
-#define LAYOUT_OF_ALLOCATION WITH_SIZES(LAYOUT_OF_SOLVERS, struct budget, struct arena, struct allocation)
-#define LAYOUT_OF_ALLOCATORS WITH_SIZES(LAYOUT_OF_ALLOCATION, struct observation, struct decision, struct alloc_ops)
-#define BITSWEEP_PLUGIN_LAYOUT WITH_SIZES(LAYOUT_OF_ALLOCATORS, struct quantiser_ops, struct node_spec, struct model_ops)
-
-struct bitsweep_plugin {
-    int version;                /* BITSWEEP_PLUGIN_VERSION */
-    uint64_t layout;            /* BITSWEEP_PLUGIN_LAYOUT */
-    enum plug_kind kind;        /* allocator, solver, cost, quantiser or model */
-    const struct plug *plug;    /* first member of its operations table */
-};
-
-/* At the end of a plugin's file: EXPORT_PLUGIN(PLUG_ALLOCATOR, allocator_mine); nothing unless BITSWEEP_PLUGIN is defined. */
-#ifdef BITSWEEP_PLUGIN
-#define EXPORT_PLUGIN(of_kind, entry) \
-    const struct bitsweep_plugin bitsweep_plugin = {BITSWEEP_PLUGIN_VERSION, BITSWEEP_PLUGIN_LAYOUT, of_kind, &(entry).plug}
-#else
-#define EXPORT_PLUGIN(of_kind, entry) _Static_assert(sizeof (entry), "an entry of a plugin table")
-#endif
 
 #endif

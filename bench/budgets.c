@@ -133,10 +133,8 @@ static bool add(struct budgets *budgets, const struct amount *amount, const stru
     if (amount->cost->open && !amount->cost->open(settings, described, &budgets->contexts[budgets->count], error))
         return false;
     budget->context = budgets->contexts[budgets->count++];
-    if (amount->relative) {
-        double one_bit = 1 / budget_in_bits(budget, tensors, count, 1); /* price of a bit */
-        budget->limit = amount->value / 100 * 8 * one_bit;
-    }
+    if (amount->relative)
+        budget->limit = amount->value / 100 * budget_reference(budget, tensors, count);
     return true;
 }
 

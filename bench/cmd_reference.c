@@ -77,12 +77,13 @@ static bool read_attributes(struct reference *r, struct error *error)
     r->hadamard = attribute(r, "hadamard", &found);
     r->quantile = attribute(r, "quantile", &found);
     if (!found)
-        return fail(error, "%s: one of the attributes M, N, K, bits, acc_bits, block, hadamard, quantile is missing", r->group);
+        return fail(error, "%s: one of the attributes M, N, K, bits, acc_bits, block, hadamard, quantile is missing",
+                    r->group);
     if (!(m >= 1 && m <= MOST_SIDE && n >= 1 && n <= MOST_SIDE && k >= 1 && k <= MOST_SIDE))
         return fail(error, "%s: M %g, N %g, K %g; each may be from 1 to %d", r->group, m, n, k, MOST_SIDE);
     if (!(bits >= 2 && bits <= 8 && tile >= 1 && tile <= INT_MAX && acc_bits >= 4 && acc_bits <= INT_MAX))
-        return fail(error, "%s: bits %g (valid 2 to 8), block %g (valid from 1) or acc_bits %g (valid from 4)", r->group, bits,
-                    tile, acc_bits);
+        return fail(error, "%s: bits %g (valid 2 to 8), block %g (valid from 1) or acc_bits %g (valid from 4)", r->group,
+                    bits, tile, acc_bits);
     r->m = (size_t)m, r->n = (size_t)n, r->k = (size_t)k;
     r->bits = (int)bits, r->acc_bits = (int)acc_bits, r->tile = (int)tile;
     return true;
@@ -97,7 +98,8 @@ static bool load(struct reference *r, struct error *error)
     r->shape = (struct geometry){.in_h = 1, .in_w = 1, .in_c = r->k, .out_h = 1, .out_w = 1, .out_c = r->n, .kernel_h = 1,
                                  .kernel_w = 1, .stride = 1};
     *p = (struct product){.shape = &r->shape, .dense = true, .samples = r->m, .samples_max = r->m, .m = r->m, .n = r->n,
-                          .k = r->k, .x_range = &r->x_range, .w_range = &r->w_range, .g_range = &r->g_range, .state = &r->layer};
+                          .k = r->k, .x_range = &r->x_range, .w_range = &r->w_range, .g_range = &r->g_range,
+                          .state = &r->layer};
     p->x = read_matrix(r, "x", r->m, r->k, error);
     p->w = p->x ? read_matrix(r, "w", r->n, r->k, error) : NULL;
     p->g = p->w ? read_matrix(r, "dy", r->m, r->n, error) : NULL;
@@ -216,9 +218,12 @@ const struct command cmd_reference = {
     .arguments = "FILE.h5",
     .summary = "Check the integer products against cases computed by the HDQT authors' code.",
     .details = "Prints a line for each case that disagrees and a closing count; exit code 1 on disagreement.\n"
-               "A case agrees when the forward codes are equal and y, dx and dw differ by at most 1e-5 of their largest magnitude.\n\n"
-               "The file: a group a case with data sets x (M x K), w (N x K), dy (M x N), the codes x_q and w_q, the results y (M x N),\n"
-               "dx (M x K), dw (N x K), and attributes M, N, K, bits, acc_bits (16 and more: no limit), block (the accumulator's tile),\n"
+               "A case agrees when the forward codes are equal and y, dx and dw differ by at most 1e-5 of their largest "
+               "magnitude.\n\n"
+               "The file: a group a case with data sets x (M x K), w (N x K), dy (M x N), the codes x_q and w_q, the "
+               "results y (M x N),\n"
+               "dx (M x K), dw (N x K), and attributes M, N, K, bits, acc_bits (16 and more: no limit), block (the "
+               "accumulator's tile),\n"
                "hadamard (0 or 1), quantile. All rounding is to nearest; backward sums are limited whole.\n\n"
                "Example: bitsweep reference hdqt_linear_reference.h5",
     .run = run,

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct {
     const char *path;
@@ -14,7 +15,8 @@ static const struct {
 } columns[LOG_COLUMNS] = {
     [LOG_STEP] = {"/reallocation/step", RECORD_I64, ONE, "", "step before which it was decided"},
     [LOG_BITS] = {"/reallocation/bits", RECORD_F32, TENSORS, "bit", "width of each tensor from then on"},
-    [LOG_TRACE] = {"/reallocation/trace", RECORD_F64, TENSORS, "", "trace of the empirical Fisher T (hawq: of the weights' Hessian)"},
+    [LOG_TRACE] = {"/reallocation/trace", RECORD_F64, TENSORS, "", "trace of the empirical Fisher T (hawq: of the weights' "
+                                                                   "Hessian)"},
     [LOG_RANGE] = {"/reallocation/range", RECORD_F64, TENSORS, "", "largest magnitude that the quantiser represents"},
     [LOG_SIGNED] = {"/reallocation/signed", RECORD_I8, TENSORS, "", "1: signed codes"},
     [LOG_COST] = {"/reallocation/cost", RECORD_F64, BUDGETS, "", "cost of the widths, of each budget in /budgets"},
@@ -67,22 +69,25 @@ bool allocator_begin(struct allocator *a, struct net *net, const struct settings
     return true;
 }
 
-/* Prices of the widths in force; a guarantee that is broken ends the program. */
-static void price_in_force(const struct allocator *a, long step, double *prices /* budgets */)
+/* Prices of the widths in force, which only other widths change; a guarantee that is broken ends the program. */
+static void price_in_force(struct allocator *a, long step)
 {
     float bits[MAX_TENSORS];
+    size_t size = a->net->tensor_count * sizeof *bits;
     net_get_bits(a->net, bits);
+    if (memcmp(bits, a->priced, size) == 0)
+        return;
+    memcpy(a->priced, bits, size);
     for (int b = 0; b < a->budgets.count; b++) {
         const struct budget *budget = &a->budgets.items[b];
-        prices[b] = budget_price(budget, a->allocation.tensors, a->allocation.count, bits);
-        if (a->ops->guarantees && !budget_met(budget, prices[b]))
+        a->prices[b] = budget_price(budget, a->allocation.tensors, a->allocation.count, bits);
+        if (a->ops->guarantees && !budget_met(budget, a->prices[b]))
             die("allocator %s exceeds its budget of %g %s at step %ld: %s is %g", a->ops->plug.name, budget->limit,
-                budget->cost->unit, step, budget->cost->plug.name, prices[b]);
+                budget->cost->unit, step, budget->cost->plug.name, a->prices[b]);
     }
 }
 
-static void log_decision(struct allocator *a, long step, const struct decision *decision, const int8_t *is_signed,
-                         const double *prices)
+static void log_decision(struct allocator *a, long step, const struct decision *decision, const int8_t *is_signed)
 {
     struct growing *to = a->log.columns;
     size_t tensors = (size_t)a->allocation.count;
@@ -93,7 +98,7 @@ static void log_decision(struct allocator *a, long step, const struct decision *
     growing_add(&to[LOG_TRACE], decision->trace, tensors * sizeof(double));
     growing_add(&to[LOG_RANGE], decision->limit, tensors * sizeof(double));
     growing_add(&to[LOG_SIGNED], is_signed, tensors);
-    growing_add(&to[LOG_COST], prices, (size_t)a->budgets.count * sizeof *prices);
+    growing_add(&to[LOG_COST], a->prices, (size_t)a->budgets.count * sizeof *a->prices);
     growing_add(&to[LOG_OMEGA], &decision->omega, sizeof(double));
     growing_add(&to[LOG_OMEGA_UNIFORM], &decision->omega_uniform, sizeof(double));
     growing_add(&to[LOG_SOLVER], &solver, sizeof solver);
@@ -108,7 +113,7 @@ void allocator_step(struct allocator *a, long step)
         return;
     size_t tensors = (size_t)a->allocation.count;
     float bits[MAX_TENSORS];
-    double trace[MAX_TENSORS], limit[MAX_TENSORS], prices[MAX_BUDGETS];
+    double trace[MAX_TENSORS], limit[MAX_TENSORS];
     int8_t is_signed[MAX_TENSORS];
     struct decision decision = {
         .bits = bits, .trace = trace, .limit = limit, .omega = NAN, .omega_uniform = NAN, .solver = "",
@@ -124,8 +129,8 @@ void allocator_step(struct allocator *a, long step)
     if (!decided)
         return;
     net_set_bits(a->net, bits);
-    price_in_force(a, step, prices);
-    log_decision(a, step, &decision, is_signed, prices);
+    price_in_force(a, step);
+    log_decision(a, step, &decision, is_signed);
 }
 
 double *allocator_wants(struct allocator *a, long step)
@@ -137,15 +142,14 @@ void allocator_after(struct allocator *a, long step, size_t batch, double lr_fac
 {
     if (!a->ops->begin)
         return;
-    double prices[MAX_BUDGETS];
-    price_in_force(a, step, prices);
+    price_in_force(a, step);
     for (int b = 0; b < a->budgets.count; b++)
-        a->largest_cost[b] = fmax(a->largest_cost[b], prices[b]);
+        a->largest_cost[b] = fmax(a->largest_cost[b], a->prices[b]);
     double start = now_seconds();
     if (allocator_wants(a, step))
         a->ops->observe(a->state, &(struct observation){
             .step = step, .batch = batch, .sum_squares = a->sum_squares,
-            .input_squares = a->net->tensor_count > 2 * a->net->count ? a->net->input_squares : NULL});
+            .input_squares = net_has_gradients(a->net) ? a->net->input_squares : NULL});
     if (a->ops->update)
         a->ops->update(a->state, step, lr_factor);
     a->seconds += now_seconds() - start;
@@ -194,10 +198,12 @@ static void record_budgets(const struct allocator *a, struct record *record)
     record_put(record, "/budgets/limit", RECORD_F64, 1, &count, limits, "", "budget asked for");
     record_put(record, "/budgets/achieved", RECORD_F64, 1, &count, achieved, "", "cost of the final widths");
     record_put(record, "/budgets/miss", RECORD_F64, 1, &count, misses, "", "final cost above the budget, 0 if met");
-    record_put(record, "/budgets/largest_in_force", RECORD_F64, 1, &count, a->largest_cost, "", "largest cost in force at any step");
+    record_put(record, "/budgets/largest_in_force", RECORD_F64, 1, &count, a->largest_cost, "",
+               "largest cost in force at any step");
     record_real(record, "/costs/budget", limits[0], units[0], "first budget asked for");
     record_real(record, "/costs/budget_miss", misses[0], units[0], "final cost above the first budget, 0 if met");
-    record_real(record, "/costs/largest_in_force", a->largest_cost[0], units[0], "largest cost in force at any step, of the first budget");
+    record_real(record, "/costs/largest_in_force", a->largest_cost[0], units[0],
+                "largest cost in force at any step, of the first budget");
 }
 
 void allocator_record(const struct allocator *a, struct record *record)
@@ -205,7 +211,8 @@ void allocator_record(const struct allocator *a, struct record *record)
     if (!a->log.count)
         return;
     for (enum logged c = 0; c < LOG_COLUMNS; c++) {
-        const size_t shape[2] = {(size_t)a->log.count, (size_t)(columns[c].of == BUDGETS ? a->budgets.count : a->allocation.count)};
+        const size_t shape[2] = {(size_t)a->log.count,
+                                 (size_t)(columns[c].of == BUDGETS ? a->budgets.count : a->allocation.count)};
         if (c == LOG_SOLVER)
             record_solvers(a, record, shape);
         else if (shape[1])

@@ -31,6 +31,8 @@ struct allocator {
     struct decision_log log;
     struct budgets budgets;
     double largest_cost[MAX_BUDGETS]; /* in force at any step */
+    float priced[MAX_TENSORS];       /* the widths in force, and what they cost; all 0: not known yet */
+    double prices[MAX_BUDGETS];
     float measured[MAX_TENSORS];     /* widths that the codes of some samples needed last (measured.h); 0: never */
     double seconds;                  /* spent for the allocator, estimation included */
     double *sum_squares;             /* weights and activations */
@@ -44,7 +46,8 @@ const struct quantiser_ops *run_quantiser(const struct settings *);
 /* The allocator must stay where it is. probe: NULL unless the allocator wants one. False: a budget cannot be priced. */
 bool allocator_begin(struct allocator *, struct net *, const struct settings *, const struct dataset *described, long steps,
                      struct probe *, struct arena *, struct error *);
-/* Before each step, and with step == steps after the last: new widths, logged; the budgets of a guarantee method are met, or the program ends. */
+/* Before each step, and with step == steps after the last: new widths, logged; the budgets of a guarantee method are met, or
+ * the program ends. */
 void allocator_step(struct allocator *, long step);
 /* Where net_backward should leave the squared gradients of this step, or NULL. */
 double *allocator_wants(struct allocator *, long step);

@@ -121,7 +121,8 @@ char *canonical_text(const struct settings *settings, const struct dataset *data
             const struct plugin *plugin = plugin_of(plug);
             lines[count++] = (struct line){format_text("%s.version", key), format_text("%d", plug->version)};
             if (plugin)
-                lines[count++] = (struct line){format_text("%s.file", key), format_text("%.*s", PLUGIN_DIGITS, plugin->sha256)};
+                lines[count++] = (struct line){format_text("%s.file", key),
+                                               format_text("%.*s", PLUGIN_DIGITS, plugin->sha256)};
         }
     }
     lines[count++] = (struct line){xstrdup("dataset.sha256"), xstrdup(dataset->sha256)};

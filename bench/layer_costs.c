@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define CELLS (MOST_WIDTH + 1)
-#define REFERENCE_BITS 8 /* of shares */
 
 /* ---- tabled costs ---- */
 

@@ -122,20 +122,10 @@ static bool fill_layers(struct layer_table *table, const struct layer_rows *rows
     return good;
 }
 
-uint64_t layer_table_shared(const struct layer_table *table, int tensor)
-{
-    uint64_t choices = table->tensors[tensor].choices;
-    int group = table->tensors[tensor].group;
-    for (int i = 0; group && i < table->count; i++)
-        if (table->tensors[i].group == group)
-            choices &= table->tensors[i].choices;
-    return choices;
-}
-
 static bool check_groups(const struct layer_table *table, const struct layer_rows *rows, struct error *error)
 {
     for (int i = 0; i < table->count; i++)
-        if (!layer_table_shared(table, i))
+        if (!tied_choices(table->tensors, table->count, i))
             return fail(error, "%s: the tensors of group '%s' have no width in common", rows->items[i].place,
                         rows->items[i].group);
     return true;

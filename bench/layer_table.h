@@ -47,6 +47,4 @@ bool layer_table_amount(const struct layer_table *, const struct budget *, const
                         struct error *);
 /* The least and the most that the cost can be, tied tensors having equal widths. */
 void layer_table_range(const struct layer_table *, const struct budget *, double *least, double *most);
-/* The tensor's widths that its whole group can have. */
-uint64_t layer_table_shared(const struct layer_table *, int tensor);
 #endif

@@ -97,12 +97,13 @@ static void merge_and_sort(struct plan *plan)
 
 /* ---- checks ---- */
 
-/* What the settings demand of the data set and the network, and the key whose place an error names. A budget is checked within
- * the rules for tensors, so after them. */
+/* What the settings demand of the data set and the network, and the key whose place an error names. A budget is checked
+ * within the rules for tensors, so after them. */
 static const struct {
     bool (*check)(const struct settings *, const struct dataset *described, struct error *);
     const char *key;
-} demands[] = {{subset_check, "subset"}, {batches_check, "dataset"}, {limits_check, "limits"}, {pin_check, "pin"}, {tie_check, "tie"},
+} demands[] = {{subset_check, "subset"}, {batches_check, "dataset"}, {limits_check, "limits"}, {pin_check, "pin"},
+               {tie_check, "tie"},
                {fixed_check, "bits"}, {budget_check, "budget"}};
 
 static bool meets_demands(const struct config *config, const struct settings *settings, const struct dataset *described,

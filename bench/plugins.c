@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "plugins.h"
+#include "plugin.h"
 #include "settings.h"
 #include <dlfcn.h>
 #include <errno.h>

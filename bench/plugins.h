@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Plugins loaded from shared objects (--plugin FILE.so): entries of the plugin tables like any other, known by the SHA-256
- * of their file. Interface: struct bitsweep_plugin in bitsweep.h. */
+ * of their file. Interface: bench/plugin.h. */
 #ifndef BITSWEEP_PLUGINS_H
 #define BITSWEEP_PLUGINS_H
 #include "../results/record.h"

@@ -30,8 +30,10 @@ bool probe_wanted(const struct settings *s)
 
 /* Part of core_params; an allocator that wants a probe only for some value of a key of its own lists it behind that key. */
 const struct param param_probe_samples = {
-    .name = "probe_samples", .type = PARAM_INT, .fallback = "512", .min = 1, .max = 1e9, .used = probe_wanted, .source = "ours",
-    .help = "Training samples, drawn from the seed, on which sensitivities are measured apart from training (all, if there are fewer)."};
+    .name = "probe_samples", .type = PARAM_INT, .fallback = "512", .min = 1, .max = 1e9, .used = probe_wanted,
+    .source = "ours",
+    .help = "Training samples, drawn from the seed, on which sensitivities are measured apart from training (all, if there "
+            "are fewer)."};
 
 /* ---- products with operands of any width ---- */
 

@@ -21,7 +21,8 @@ struct table {
     struct names keys;              /* those that the rows show */
     struct metric *metrics;
     size_t metric_count;
-    struct metric *budgets;         /* limit, achieved and miss of each cost, where budgets are on other costs than mean_bits */
+    struct metric *budgets;         /* limit, achieved and miss of each cost, where budgets are on other costs than
+                                       mean_bits */
     size_t budget_count;
 };
 

@@ -73,7 +73,8 @@ static bool refuse_extras(struct reader *r, const yaml_event_t *event)
         tag = event->data.mapping_start.tag;
     }
     if (anchor || event->type == YAML_ALIAS_EVENT)
-        return fail_here(r, event->start_mark, "anchors (&name) and aliases (*name) are not supported; settings above `blocks` are "
+        return fail_here(r, event->start_mark,
+                         "anchors (&name) and aliases (*name) are not supported; settings above `blocks` are "
                          "shared by all blocks, and a text that starts with & or * stands in quotes");
     if (tag)
         return fail_here(r, event->start_mark, "tags (!name) are not supported; write the plain value");

@@ -13,10 +13,12 @@
 extern const struct model_ops model_mlp, model_fcnet, model_lenet5, model_resnet20, model_resnet32, model_resnet18,
     model_mobilenetv2, model_conv1d;
 extern const struct mode_ops mode_fp, mode_fqt, mode_hfqt, mode_luq;
-extern const struct alloc_ops allocator_none, allocator_uniform, allocator_dq, allocator_fracbits, allocator_hawq, allocator_qbitopt, allocator_exhaustive, allocator_random, allocator_fixed, allocator_template;
+extern const struct alloc_ops allocator_none, allocator_uniform, allocator_dq, allocator_fracbits, allocator_hawq,
+    allocator_qbitopt, allocator_exhaustive, allocator_random, allocator_fixed, allocator_template;
 extern const struct quantiser_ops quantiser_max, quantiser_lsq, quantiser_sawb, quantiser_dorefa;
 extern const struct solver_ops solver_auto, solver_knapsack, solver_greedy, solver_ilp, solver_exhaustive, solver_relaxed;
-extern const struct cost_ops cost_mean_bits, cost_mean_bits_w, cost_mean_bits_a, cost_mean_bits_g, cost_numel_bits_w, cost_weight_bytes,
+extern const struct cost_ops cost_mean_bits, cost_mean_bits_w, cost_mean_bits_a, cost_mean_bits_g, cost_numel_bits_w,
+    cost_weight_bytes,
     cost_act_bytes_max, cost_act_bytes_sum, cost_bops, cost_bops_train, cost_train_bytes, cost_energy_pj, cost_latency_ms;
 
 const char *const plug_kind_names[PLUG_KINDS] = {
@@ -31,14 +33,16 @@ static const struct plug *tables[PLUG_KINDS][MAX_PLUGS] = {
     [PLUG_MODEL] = {&model_mlp.plug, &model_fcnet.plug, &model_lenet5.plug, &model_resnet20.plug, &model_resnet32.plug,
                     &model_resnet18.plug, &model_mobilenetv2.plug, &model_conv1d.plug},
     [PLUG_MODE] = {&mode_fp.plug, &mode_fqt.plug, &mode_hfqt.plug, &mode_luq.plug},
-    [PLUG_ALLOCATOR] = {&allocator_none.plug, &allocator_uniform.plug, &allocator_dq.plug, &allocator_fracbits.plug, &allocator_hawq.plug, &allocator_qbitopt.plug,
+    [PLUG_ALLOCATOR] = {&allocator_none.plug, &allocator_uniform.plug, &allocator_dq.plug, &allocator_fracbits.plug,
+                        &allocator_hawq.plug, &allocator_qbitopt.plug,
                         &allocator_exhaustive.plug, &allocator_random.plug, &allocator_fixed.plug, &allocator_template.plug},
     [PLUG_QUANTISER] = {&quantiser_max.plug, &quantiser_lsq.plug, &quantiser_sawb.plug, &quantiser_dorefa.plug},
-    [PLUG_SOLVER] = {&solver_auto.plug, &solver_knapsack.plug, &solver_greedy.plug, &solver_ilp.plug, &solver_exhaustive.plug,
-                     &solver_relaxed.plug},
-    [PLUG_COST] = {&cost_mean_bits.plug, &cost_mean_bits_w.plug, &cost_mean_bits_a.plug, &cost_mean_bits_g.plug, &cost_numel_bits_w.plug,
-                   &cost_weight_bytes.plug, &cost_act_bytes_max.plug, &cost_act_bytes_sum.plug, &cost_bops.plug, &cost_bops_train.plug,
-                   &cost_train_bytes.plug, &cost_energy_pj.plug, &cost_latency_ms.plug},
+    [PLUG_SOLVER] = {&solver_auto.plug, &solver_knapsack.plug, &solver_greedy.plug, &solver_ilp.plug,
+                     &solver_exhaustive.plug, &solver_relaxed.plug},
+    [PLUG_COST] = {&cost_mean_bits.plug, &cost_mean_bits_w.plug, &cost_mean_bits_a.plug, &cost_mean_bits_g.plug,
+                   &cost_numel_bits_w.plug,
+                   &cost_weight_bytes.plug, &cost_act_bytes_max.plug, &cost_act_bytes_sum.plug, &cost_bops.plug,
+                   &cost_bops_train.plug, &cost_train_bytes.plug, &cost_energy_pj.plug, &cost_latency_ms.plug},
 };
 
 const struct plug *plug_at(enum plug_kind kind, size_t index)
@@ -118,8 +122,8 @@ bool budget_check(const struct settings *settings, const struct dataset *describ
         if (budget_met(budget, least))
             continue;
         char *name = budget->cost == &cost_mean_bits ? xstrdup("") : format_text("%s = ", budget->cost->plug.name);
-        char *longer = format_text("%s%sbudget %s%.10g is infeasible for model %s: feasible are %.10g (all at their least width) to "
-                                   "%.10g (all at their most) %s", text, *text ? "; " : "", name, budget->limit,
+        char *longer = format_text("%s%sbudget %s%.10g is infeasible for model %s: feasible are %.10g (all at their least "
+                                   "width) to %.10g (all at their most) %s", text, *text ? "; " : "", name, budget->limit,
                                    setting_text(settings, "model"), least, most, budget->cost->unit);
         free(name);
         free(text);

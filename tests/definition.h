@@ -4,11 +4,12 @@
 #define BITSWEEP_TEST_DEFINITION_H
 #include "../bench/nn/geometry.h"
 
-static inline struct geometry test_geometry(size_t in_h, size_t in_w, size_t in_c, size_t out_c, size_t kernel_h, size_t kernel_w,
-                                            size_t stride, size_t pad_h, size_t pad_w, bool depthwise)
+static inline struct geometry test_geometry(size_t in_h, size_t in_w, size_t in_c, size_t out_c, size_t kernel_h,
+                                            size_t kernel_w, size_t stride, size_t pad_h, size_t pad_w, bool depthwise)
 {
     return (struct geometry){
-        .in_h = in_h, .in_w = in_w, .in_c = in_c, .out_c = out_c, .kernel_h = kernel_h, .kernel_w = kernel_w, .stride = stride,
+        .in_h = in_h, .in_w = in_w, .in_c = in_c, .out_c = out_c, .kernel_h = kernel_h, .kernel_w = kernel_w,
+        .stride = stride,
         .pad_h = pad_h, .pad_w = pad_w, .depthwise = depthwise,
         .out_h = (in_h + 2 * pad_h - kernel_h) / stride + 1, .out_w = (in_w + 2 * pad_w - kernel_w) / stride + 1,
     };
@@ -17,7 +18,10 @@ static inline struct geometry test_geometry(size_t in_h, size_t in_w, size_t in_
 /* The index-th shape; false past the end. */
 static inline bool geometry_to_try(size_t index, struct geometry *g)
 {
-    static const struct { size_t in_h, in_w, in_c, out_c, kernel_h, kernel_w, stride, pad_h, pad_w; bool depthwise; } shapes[] = {
+    static const struct {
+        size_t in_h, in_w, in_c, out_c, kernel_h, kernel_w, stride, pad_h, pad_w;
+        bool depthwise;
+    } shapes[] = {
         {8, 8, 16, 16, 3, 3, 1, 1, 1, false}, {8, 8, 16, 32, 3, 3, 2, 1, 1, false}, {8, 8, 3, 16, 3, 3, 1, 1, 1, false},
         {7, 9, 5, 10, 3, 3, 1, 1, 1, false}, {9, 7, 8, 12, 3, 3, 2, 1, 1, false}, {6, 6, 24, 40, 1, 1, 1, 0, 0, false},
         {6, 6, 24, 40, 1, 1, 2, 0, 0, false}, {7, 7, 12, 8, 1, 1, 2, 0, 0, false}, {12, 12, 3, 6, 5, 5, 1, 0, 0, false},
@@ -31,7 +35,8 @@ static inline bool geometry_to_try(size_t index, struct geometry *g)
     };
     if (index >= sizeof shapes / sizeof *shapes)
         return false;
-    *g = test_geometry(shapes[index].in_h, shapes[index].in_w, shapes[index].in_c, shapes[index].out_c, shapes[index].kernel_h,
+    *g = test_geometry(shapes[index].in_h, shapes[index].in_w, shapes[index].in_c, shapes[index].out_c,
+                       shapes[index].kernel_h,
                        shapes[index].kernel_w, shapes[index].stride, shapes[index].pad_h, shapes[index].pad_w,
                        shapes[index].depthwise);
     return true;
@@ -48,8 +53,8 @@ static inline long naive_input(const struct geometry *g, size_t position, size_t
 }
 
 /* One sample: y, dx overwritten, dw added to; all laid out as struct product says. */
-static inline void naive_products(const struct geometry *g, const double *x, const double *w, const double *gradient, double *y,
-                                  double *dx, double *dw)
+static inline void naive_products(const struct geometry *g, const double *x, const double *w, const double *gradient,
+                                  double *y, double *dx, double *dw)
 {
     size_t channels = g->depthwise ? 1 : g->in_c, stride_w = row_stride(kernel_positions(g) * channels);
     for (size_t i = 0; i < in_positions(g) * row_stride(g->in_c); i++)

@@ -50,7 +50,8 @@ void begin_shape(struct layer_test *t, struct settings settings, struct geometry
         .shape = &t->shape, .dense = dense, .samples = samples, .samples_max = samples, .m = m, .n = n, .k = k,
         .x = t->x, .w = t->w, .bias = t->bias, .g = t->g,
         .y = matrix(t, m, n), .dx = matrix(t, inputs, shape.in_c), .dw = matrix(t, n, k),
-        .x_range = &t->x_range, .w_range = &t->w_range, .g_range = &t->g_range, .observing = true, .seed = 1, .settings = &t->settings,
+        .x_range = &t->x_range, .w_range = &t->w_range, .g_range = &t->g_range, .observing = true, .seed = 1,
+        .settings = &t->settings,
         .quantiser = t->mode->quantiser ? t->mode->quantiser
                                         : (const struct quantiser_ops *)plug_find(PLUG_QUANTISER, "max"),
     };

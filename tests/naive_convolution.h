@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * A convolution's three products in the integer modes by METHODS' formulas, on naively unfolded operands in double precision,
- * with every rounding to nearest. */
+ * A convolution's three products in the integer modes by METHODS' formulas, on naively unfolded operands in double
+ * precision, with every rounding to nearest. */
 #ifndef BITSWEEP_TEST_NAIVE_CONVOLUTION_H
 #define BITSWEEP_TEST_NAIVE_CONVOLUTION_H
 #include "mode_support.h"

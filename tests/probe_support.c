@@ -31,8 +31,8 @@ void probe_test_begin(struct probe_test *t, struct settings settings, const stru
     struct error error;
     cr_assert(data->load(s, &t->dataset, &error), "%s", error.text);
     size_t batch = (size_t)setting_int(s, "batch"), count = t->dataset.train.count;
-    net_build_model(&t->net, model ? model : setting_plug(s, "model"), s, &t->dataset, setting_plug(s, "mode"), run_quantiser(s),
-                    batch, &t->arena);
+    net_build_model(&t->net, model ? model : setting_plug(s, "model"), s, &t->dataset, setting_plug(s, "mode"),
+                    run_quantiser(s), batch, &t->arena);
     uint32_t *indices = xmalloc(count * sizeof *indices);
     for (size_t i = 0; i < count; i++)
         indices[i] = (uint32_t)i;

@@ -16,8 +16,8 @@ struct probe_test {
     struct probe *probe;
 };
 
-/* The run's network with drawn weights and biases, and a probe on the training part. The settings are the test's from here on;
- * model NULL: theirs. net.input holds the first samples, a batch of them. */
+/* The run's network with drawn weights and biases, and a probe on the training part. The settings are the test's from here
+ * on; model NULL: theirs. net.input holds the first samples, a batch of them. */
 void probe_test_begin(struct probe_test *, struct settings, const struct model_ops *model);
 void probe_test_end(struct probe_test *);
 

@@ -36,7 +36,8 @@ void step_run_begin(struct step_run *run, struct settings settings, long steps, 
     net_use_pool(&run->net, pool);
     probe_use_pool(probe, pool);
     net_initialise(&run->net);
-    bool begun = allocator_begin(&run->allocator, &run->net, &run->settings, &run->dataset, steps, probe, &run->arena, &error);
+    bool begun = allocator_begin(&run->allocator, &run->net, &run->settings, &run->dataset, steps, probe, &run->arena,
+                                 &error);
     cr_assert(begun, "%s", error.text);
 }
 
@@ -93,7 +94,8 @@ void lone_begin(struct lone_allocator *lone)
 {
     for (int i = 0; i < lone->allocation.count; i++) {
         lone->ranges[i] = (struct range){.kind = lone->tensors[i].kind, .elements = lone->tensors[i].elements,
-                                         .min_bits = tensor_least(&lone->tensors[i]), .max_bits = tensor_most(&lone->tensors[i])};
+                                         .min_bits = tensor_least(&lone->tensors[i]),
+                                         .max_bits = tensor_most(&lone->tensors[i])};
         if (lone->ops->quantiser && lone->ops->quantiser->begin)
             lone->ops->quantiser->begin(&lone->ranges[i], &lone->settings, true);
     }

@@ -40,8 +40,8 @@ struct lone_allocator {
     float bits[MOST_LONE_TENSORS];      /* of the last decision */
     double trace[MOST_LONE_TENSORS], limit[MOST_LONE_TENSORS];
 };
-/* Weight and input of each of `layers` layers, widths 2 to 8, of 100 (layer + 1) elements and MACs, without a budget. Takes the
- * settings over. What is different is changed before lone_begin. */
+/* Weight and input of each of `layers` layers, widths 2 to 8, of 100 (layer + 1) elements and MACs, without a budget. Takes
+ * the settings over. What is different is changed before lone_begin. */
 void lone_make(struct lone_allocator *, struct settings, int layers, long steps);
 void lone_budget(struct lone_allocator *, const char *cost, double limit);
 /* Calls the allocator's begin, and assign before step 0, which takes effect. */

@@ -15,8 +15,8 @@ char *shared_file(const char *path);
 char *temporary_folder(void);
 void remove_folder(char *folder); /* also frees the name */
 
-/* The settings that these "key=value" texts make (NULL at the end), defaults included; the data set is synthetic unless one says
- * otherwise. settings_free() them. */
+/* The settings that these "key=value" texts make (NULL at the end), defaults included; the data set is synthetic unless one
+ * says otherwise. settings_free() them. */
 struct settings make_settings(const char *first, ...) __attribute__((sentinel));
 
 /* Writes a text file in the folder; returns its path, free() it. */

@@ -104,7 +104,8 @@ Test(allocators, every_solver_meets_budgets_and_beats_uniform)
 
 Test(allocators, gradients_are_allocated_within_budgets_of_their_own)
 {
-    static const char *const budgets[] = {"mean_bits=3.5,mean_bits_g=3.25", "4", "bops=30%,mean_bits_g=4.5", "bops_train=70%"};
+    static const char *const budgets[] = {"mean_bits=3.5,mean_bits_g=3.25", "4", "bops=30%,mean_bits_g=4.5",
+                                          "bops_train=70%"};
     for (size_t b = 0; b < sizeof budgets / sizeof *budgets; b++) {
         cr_assert(try_solver("ilp", budgets[b], "min_bits=2", "mode=fqt", "allocate=weights-activations-gradients"));
         cr_assert(try_solver("ilp", budgets[b], "tie=fc*.gradient", "mode=hfqt", "allocate=weights-activations-gradients"));
@@ -287,7 +288,8 @@ Test(allocators, budgets_hold_at_every_step_on_random_networks)
         uint64_t key = rng_key(trial, STREAM_ALLOCATOR, 7, 7);
         double budget = 2 + floor(rng_uniform(key, 0) * 25) / 4;
         char *texts[4] = {
-            format_text("budget=%g", budget), format_text("hidden=%d-%d", 3 + (int)(rng_uniform(key, 1) * 20), 3 + (int)(rng_uniform(key, 2) * 9)),
+            format_text("budget=%g", budget),
+            format_text("hidden=%d-%d", 3 + (int)(rng_uniform(key, 1) * 20), 3 + (int)(rng_uniform(key, 2) * 9)),
             format_text("mode=%s", (const char *const[]){"fp", "fqt", "hfqt"}[trial % 3]),
             format_text("solver=%s", (const char *const[]){"knapsack", "greedy", "ilp"}[trial / 3 % 3])};
         struct step_run run;
@@ -309,7 +311,8 @@ Test(allocators, qbitopt_beats_uniform_at_a_fractional_budget)
     struct step_run run;
     step_run_begin(&run, make_settings("allocator=qbitopt", "mode=fp", "budget=3.5", "tau=5", "hidden=16-8", NULL), 40, 5);
     train(&run, 40);
-    const double *omega = allocator_logged(&run.allocator, LOG_OMEGA), *uniform = allocator_logged(&run.allocator, LOG_OMEGA_UNIFORM);
+    const double *omega = allocator_logged(&run.allocator, LOG_OMEGA),
+                  *uniform = allocator_logged(&run.allocator, LOG_OMEGA_UNIFORM);
     for (int r = 1; r < run.allocator.log.count; r++)
         cr_assert(omega[r] < uniform[r]);
     step_run_end(&run);
@@ -336,7 +339,7 @@ Test(allocators, qbitopt_traces_are_the_moving_average)
         }
         weight = step < 10 ? 0.8 * weight + 0.2 : weight;
         cr_assert(run.allocator.ops->wants(run.allocator.state, step));
-        run.allocator.ops->observe(run.allocator.state, &(struct observation){.step = step, .batch = 8, .sum_squares = squares});
+        run.allocator.ops->observe(run.allocator.state, &(struct observation){step, 8, squares, NULL});
     }
     const double *trace = allocator_logged(&run.allocator, LOG_TRACE);
     cr_assert_eq(run.allocator.log.count, 2);
@@ -411,7 +414,8 @@ Test(uniform, left_over_bits_go_to_the_cheapest)
 {
     struct tensor tensors[6];
     for (int i = 0; i < 6; i++)
-        tensors[i] = plain(i % 2 ? TENSOR_ACTIVATION : TENSOR_WEIGHT, i / 2, i % 2 ? 8 : (const size_t[]){100, 10, 1000}[i / 2]);
+        tensors[i] = plain(i % 2 ? TENSOR_ACTIVATION : TENSOR_WEIGHT, i / 2,
+                           i % 2 ? 8 : (const size_t[]){100, 10, 1000}[i / 2]);
     /* 4 bits are 555 bytes; 568.75 leave room for 10 and for 100 elements' fifth bit. Activations cost nothing here, so
      * nothing limits them. */
     const struct budget bytes = {.cost = cost_named("weight_bytes"), .limit = 568.75};
@@ -441,7 +445,7 @@ Test(uniform, keeps_pins_ties_and_gaps)
     expect_uniform(tensors, 4, &mean, 1, (const float[]){8, 4, 5, 5}); /* which a pair cannot use */
     tensors[2].choices = 1 << 3 | 1 << 6;
     tensors[3].choices = 1 << 3 | 1 << 5 | 1 << 6;
-    expect_uniform(tensors, 4, &mean, 1, (const float[]){8, 8, 3, 3}); /* a pair of 6 is too much with 4: 4, 3, 3, then 8 fits */
+    expect_uniform(tensors, 4, &mean, 1, (const float[]){8, 8, 3, 3}); /* 4 and a pair of 6 are too much: 4, 3, 3, then 8 */
     tensors[1].choices = 1 << 2 | 1 << 3;
     expect_uniform(tensors, 4, &mean, 1, (const float[]){8, 3, 6, 6});
 }

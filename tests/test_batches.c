@@ -106,8 +106,8 @@ Test(batches, layout)
         for (int flat = 0; flat < 2; flat++)
             for (int listed = 0; listed < 2; listed++) {
                 struct made m;
-                make(&m, make_settings("dataset=mnist", "budget=4", NULL), shapes[s].rank, shapes[s].channels, shapes[s].height,
-                     shapes[s].width, flat, true);
+                make(&m, make_settings("dataset=mnist", "budget=4", NULL), shapes[s].rank, shapes[s].channels,
+                     shapes[s].height, shapes[s].width, flat, true);
                 float *out = xmalloc(4 * m.size * sizeof *out);
                 int32_t labels[4] = {-1, -1, -1, -1};
                 for (size_t i = 0; i < 4 * m.size; i++)
@@ -269,7 +269,8 @@ Test(batches, brightness)
 Test(batches, all_together)
 {
     struct made m;
-    make(&m, make_settings("dataset=cifar10", "budget=4", "augment_crop=3", "augment_flip=true", "augment_brightness=1", NULL),
+    make(&m, make_settings("dataset=cifar10", "budget=4", "augment_crop=3", "augment_flip=true", "augment_brightness=1",
+                           NULL),
          3, 3, 8, 8, false, true);
     float grey[3];
     for (size_t c = 0; c < 3; c++) {

@@ -111,6 +111,23 @@ Test(budgets, shares_and_amounts)
     settings_free(&s);
 }
 
+/* To the last digit: 25 % is what all tensors cost at 2 bits, 50 % what they cost at 4. */
+Test(budgets, shares_are_exact)
+{
+    for (int features = 1; features <= 60; features++) {
+        const double weights = 32 * features + 32 * 10;
+        double limits[MAX_BUDGETS];
+        const char *names[MAX_BUDGETS];
+        char *text = format_text("features=%d", features);
+        struct settings s = make_settings(text, "classes=10", "hidden=32", "budget=weight_bytes=25%,bops=25%", NULL);
+        cr_assert_eq(limits_of(&s, limits, names), 2);
+        cr_expect_eq(limits[0], weights * 16, "bops of %d features: %.17g", features, limits[0]);
+        cr_expect_eq(limits[1], weights / 4, "bytes of %d features: %.17g", features, limits[1]);
+        settings_free(&s);
+        free(text);
+    }
+}
+
 Test(budgets, one_number)
 {
     double limits[MAX_BUDGETS];

@@ -154,7 +154,8 @@ Test(datasets, synthetic_shapes)
         {"sample_shape=6-20", 2, {6, 20}}, {"sample_shape=3-8-5", 3, {3, 8, 5}}, {"sample_shape=flat", 1, {120}},
     };
     for (size_t i = 0; i < 3; i++) {
-        struct settings settings = make_settings("budget=4", "samples=80", cases[i].shape, i < 2 ? NULL : "features=120", NULL);
+        struct settings settings = make_settings("budget=4", "samples=80", cases[i].shape, i < 2 ? NULL : "features=120",
+                                                 NULL);
         struct dataset dataset;
         struct error error = {""};
         cr_assert(dataset_synthetic.load(&settings, &dataset, &error), "%s", error.text);

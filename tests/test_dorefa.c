@@ -136,7 +136,8 @@ Test(dorefa, clip_gradients)
         memcpy(grad, upstream, sizeof grad);
         quantiser_dorefa.fit(&range, x, COUNT, COUNT);
         quantiser_dorefa.backward(&range, NULL, x, grad, COUNT);
-        double h = 1e-4, above = clipped_sum(x, upstream, 10 + h, is_signed), below = clipped_sum(x, upstream, 10 - h, is_signed);
+        double h = 1e-4, above = clipped_sum(x, upstream, 10 + h, is_signed),
+               below = clipped_sum(x, upstream, 10 - h, is_signed);
         double slope = (above - below) / (2 * h);
         int clipped = 0;
         for (int i = 0; i < COUNT; i++) {
@@ -199,7 +200,8 @@ static float *matrix(struct arena *arena, size_t rows, size_t cols, uint64_t str
     return x;
 }
 
-static void compute(struct products *t, const struct geometry *g, bool dense, size_t samples, const struct quantiser_ops *quantiser)
+static void compute(struct products *t, const struct geometry *g, bool dense, size_t samples,
+                    const struct quantiser_ops *quantiser)
 {
     size_t k = kernel_inputs(g);
     *t = (struct products){.x_range = begun(TENSOR_ACTIVATION, 4, "dorefa_scale=none", dense),
@@ -211,7 +213,8 @@ static void compute(struct products *t, const struct geometry *g, bool dense, si
     t->dx = matrix(&t->arena, samples * in_positions(g), g->in_c, 0);
     t->dw = matrix(&t->arena, g->out_c, k, 0);
     struct product p = {
-        .shape = g, .dense = dense, .samples = samples, .samples_max = samples, .m = samples * out_positions(g), .n = g->out_c,
+        .shape = g, .dense = dense, .samples = samples, .samples_max = samples, .m = samples * out_positions(g),
+        .n = g->out_c,
         .k = k, .x = t->x, .w = t->w, .y = t->y, .g = t->g, .dx = t->dx, .dw = t->dw, .x_range = &t->x_range,
         .w_range = &t->w_range, .quantiser = quantiser,
     };
@@ -260,8 +263,10 @@ Test(dorefa, products_are_those_of_the_values)
         struct products quantised;
         size_t w_size = g.out_c * row_stride(kernel_inputs(&g)), x_size = 3 * in_size(&g);
         compute(&quantised, &g, dense, 3, &quantiser_dorefa);
-        double *x = xcalloc(x_size, sizeof *x), *w = xcalloc(w_size, sizeof *w), *gradient = xcalloc(3 * out_size(&g), sizeof *w);
-        double *y = xcalloc(3 * out_size(&g), sizeof *y), *dx = xcalloc(x_size, sizeof *dx), *dw = xcalloc(w_size, sizeof *dw);
+        double *x = xcalloc(x_size, sizeof *x), *w = xcalloc(w_size, sizeof *w),
+                *gradient = xcalloc(3 * out_size(&g), sizeof *w);
+        double *y = xcalloc(3 * out_size(&g), sizeof *y), *dx = xcalloc(x_size, sizeof *dx),
+                *dw = xcalloc(w_size, sizeof *dw);
         double norm = 0, step = quantised.x_range.top / 7;
         for (size_t i = 0; i < w_size; i++)
             norm = fmax(norm, fabs(tanh((double)quantised.w[i])));
@@ -275,7 +280,8 @@ Test(dorefa, products_are_those_of_the_values)
         for (size_t i = 0; i < 3 * out_size(&g); i++)
             gradient[i] = (double)quantised.g[i];
         for (size_t i = 0; i < 3; i++)
-            naive_products(&g, x + i * in_size(&g), w, gradient + i * out_size(&g), y + i * out_size(&g), dx + i * in_size(&g), dw);
+            naive_products(&g, x + i * in_size(&g), w, gradient + i * out_size(&g), y + i * out_size(&g),
+                           dx + i * in_size(&g), dw);
         cr_assert(quantised.x_range.is_signed);
         for (size_t i = 0; i < 3 * out_size(&g); i++)
             cr_assert(fabs((double)quantised.y[i] - y[i]) < 1e-3 * (1 + fabs(y[i])), "y of layer %zu: %g, %g", index,

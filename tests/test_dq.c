@@ -35,7 +35,8 @@ static void learn_all(struct lone_allocator *lone, double step, double top, bool
 Test(dq, widths_follow_from_step_and_range)
 {
     static const struct { double step, top; bool is_signed; float bits; } rows[] = {
-        {0.125, 0.875, true, 4}, {0.125, 1.0, true, 5}, {0.125, 1.875, false, 4}, {0.125, 2, false, 5}, {0.25, 0.75, true, 3},
+        {0.125, 0.875, true, 4}, {0.125, 1.0, true, 5}, {0.125, 1.875, false, 4}, {0.125, 2, false, 5},
+        {0.25, 0.75, true, 3},
         {0.15, 0.875, true, 4}, /* 0.15 rounds to 2^-3 */
         {0.0625, 127, true, 8}, {1, 1.1, true, 2},
     };
@@ -98,8 +99,8 @@ Test(dq, penalty_gradient_matches_the_smooth_width)
     step_run_end(&run);
 }
 
-/* In bits: all at 8 cost 8. Slopes by hand: of a sum, the tensor's share; of a product, the other width; of a maximum, only the
- * largest. */
+/* In bits: all at 8 cost 8. Slopes by hand: of a sum, the tensor's share; of a product, the other width; of a maximum, only
+ * the largest. */
 Test(dq, excess_and_slopes_of_costs)
 {
     struct lone_allocator lone;
@@ -196,7 +197,8 @@ Test(dq, widths_keep_to_what_is_allowed)
 Test(dq, tied_tensors_have_the_width_of_the_largest)
 {
     struct lone_allocator lone;
-    lone_make(&lone, make_settings("allocator=dq", "mode=fp", "budget=2", "dq_penalty=0.01", "momentum=0", "dq_lr=0.001", NULL), 2, 10);
+    lone_make(&lone, make_settings("allocator=dq", "mode=fp", "budget=2", "dq_penalty=0.01", "momentum=0", "dq_lr=0.001",
+                                   NULL), 2, 10);
     lone_budget(&lone, "mean_bits", 2);
     lone.tensors[0].group = lone.tensors[2].group = lone.tensors[3].group = 1;
     lone.tensors[1].choices = 1 << 8;
@@ -217,8 +219,8 @@ Test(dq, tied_tensors_have_the_width_of_the_largest)
 Test(dq, tied_tensors_stay_equal_in_training)
 {
     struct step_run run;
-    step_run_begin(&run, make_settings("allocator=dq", "mode=fqt", "budget=3", "hidden=16-16", "tie=*.weight", "pin=first.input=8",
-                                       "limits=fc2.input=4..", NULL), 120, 5);
+    step_run_begin(&run, make_settings("allocator=dq", "mode=fqt", "budget=3", "hidden=16-16", "tie=*.weight",
+                                       "pin=first.input=8", "limits=fc2.input=4..", NULL), 120, 5);
     for (long step = 0; step < 120; step += 10) {
         step_run_train(&run, step, step + 10);
         const struct range *ranges = run.net.ranges;
@@ -230,7 +232,8 @@ Test(dq, tied_tensors_stay_equal_in_training)
 
 Test(dq, gradients_are_not_learned)
 {
-    struct settings settings = make_settings("allocator=dq", "mode=fqt", "budget=4", "allocate=weights-activations-gradients", NULL);
+    struct settings settings = make_settings("allocator=dq", "mode=fqt", "budget=4",
+                                             "allocate=weights-activations-gradients", NULL);
     const char *why = plug_check(&settings);
     cr_assert(why && strstr(why, "gradients"), "%s", why ? why : "accepted");
     settings_free(&settings);

@@ -160,7 +160,8 @@ Test(explain, changes_nothing_else_in_the_record)
     cr_assert(!record_find(&plain, "/explain/predicted") && !record_find(&plain, "/timing/explain_seconds"));
     expect_content_of(&plain, &explained);
     const struct field *predicted = record_find(&explained, "/explain/predicted");
-    cr_assert(predicted && field_count(predicted) == COUNT && field_count(record_find(&explained, "/explain/measured")) == COUNT);
+    cr_assert(predicted && field_count(predicted) == COUNT
+              && field_count(record_find(&explained, "/explain/measured")) == COUNT);
     cr_assert_eq(*(const int64_t *)record_find(&explained, "/explain/samples")->data, 54, "the tenth is for validation");
     cr_assert(record_get_real(&explained, "/explain/regret", -1) >= 0);
     cr_assert(record_get_real(&explained, "/timing/explain_seconds", 0) > 0);
@@ -175,11 +176,13 @@ Test(explain, every_mode_allocator_and_quantiser_can_be_explained)
         {"allocator=uniform", "quantiser=lsq"}, {"allocator=dq", "budget=4"}, {"allocator=qbitopt", "tau=2"}};
     for (int m = 0; m < 3; m++)
         for (int a = 0; a < 3; a++) {
-            struct record record = run(make_settings(SHORT, "budget=4", "explain=true", "grad_bits=6", modes[m], methods[a][0], methods[a][1], NULL));
-            const struct field *predicted = record_find(&record, "/explain/predicted"), *measured = record_find(&record, "/explain/measured");
+            struct record record = run(make_settings(SHORT, "budget=4", "explain=true", "grad_bits=6", modes[m],
+                                                     methods[a][0], methods[a][1], NULL));
+            const struct field *predicted = record_find(&record, "/explain/predicted"),
+                                *measured = record_find(&record, "/explain/measured");
             for (size_t i = 0; i < field_count(predicted); i++)
-                cr_assert(((const double *)predicted->data)[i] >= 0 && isfinite(((const double *)measured->data)[i]), "%s %s", modes[m],
-                          methods[a][0]);
+                cr_assert(((const double *)predicted->data)[i] >= 0 && isfinite(((const double *)measured->data)[i]),
+                          "%s %s", modes[m], methods[a][0]);
             cr_assert(isfinite(record_get_real(&record, "/explain/omega_optimal", NAN)));
             record_free(&record);
         }

@@ -76,7 +76,8 @@ Test(figures, budgets_on_costs)
     static const char *const budgets[] = {"bops=25%", "bops=100%", "bops=40%,weight_bytes=50%"};
     struct plotted file = demo_plotted();
     for (int i = 0; i < 3; i++) {
-        const struct sample sample = {"shapes", "fp", "uniform", budgets[i], 1, 0.5 + 0.1 * i, 3 + i, {3, 3, 3, 3}, NULL, NULL};
+        const struct sample sample = {"shapes", "fp", "uniform", budgets[i], 1, 0.5 + 0.1 * i, 3 + i, {3, 3, 3, 3}, NULL,
+                                      NULL};
         struct record *run = plotted_run(&file, sample);
         set_budgets(run, i == 2 ? 2 : 1, TEXTS("bops", "weight_bytes"), TEXTS("bit operation", "byte"),
                     (double[]){2e6 * (i + 1), 1000});

@@ -42,7 +42,8 @@ static void draw(float *x, uint64_t stream, double size, bool positive)
     }
 }
 
-/* What an inner quantiser makes of values at a whole width, with the parameters of a range that was fitted at `fitted` bits. */
+/* What an inner quantiser makes of values at a whole width, with the parameters of a range that was fitted at `fitted`
+ * bits. */
 static void values_at(const struct quantiser_ops *ops, struct range range, int fitted, int bits, const float *x, float *y)
 {
     range.bits = (float)bits;
@@ -84,7 +85,8 @@ Test(fracbits, values_lie_between_those_of_two_widths)
                 float scale = t.range.limit / (float)code_limit(4, kind == TENSOR_WEIGHT);
                 int hi = (int)code_limit(4, kind == TENSOR_WEIGHT);
                 for (size_t i = 0; i < COUNT; i++)
-                    upper[i] = fminf(fmaxf(rintf(t.x[i] / scale), kind == TENSOR_WEIGHT ? (float)-hi : 0), (float)hi) * scale;
+                    upper[i] = fminf(fmaxf(rintf(t.x[i] / scale), kind == TENSOR_WEIGHT ? (float)-hi : 0), (float)hi)
+                               * scale;
             } else {
                 values_at(ops, t.range, 3, 4, t.x, upper);
             }
@@ -112,7 +114,8 @@ static double weighted_sum(const struct range *range, const float *x, const floa
     return sum;
 }
 
-/* d/d lambda of sum c Q(x; lambda): linear between the widths, so that a difference is exact; also where widths have gaps. */
+/* d/d lambda of sum c Q(x; lambda): linear between the widths, so that a difference is exact; also where widths have
+ * gaps. */
 Test(fracbits, width_gradients_are_differences)
 {
     for (int q = 0; q < 4; q++)
@@ -182,7 +185,8 @@ Test(fracbits, starts_half_a_bit_above_the_budget)
     lone.tensors[5].choices = 1 << 4 | 1 << 8;
     lone_begin(&lone);
     cr_assert(lone.bits[0] == 8 && lone.bits[3] == 4);
-    cr_expect(fabs((double)lone.bits[2] - 3.75) < 1e-6 && fabs((double)lone.bits[4] - 3.75) < 1e-6, "%g", (double)lone.bits[2]);
+    cr_expect(fabs((double)lone.bits[2] - 3.75) < 1e-6 && fabs((double)lone.bits[4] - 3.75) < 1e-6, "%g",
+              (double)lone.bits[2]);
     /* bops with the pinned weight at 8 and the input at most 4: 100·8·u + 200·u·4 + 300·u² = 18150, until u reaches 4 */
     double u = (-1600 + sqrt(1600.0 * 1600 + 4 * 300 * 18150.0)) / 600;
     cr_expect(fabs((double)lone.bits[1] - (u + 0.5)) < 1e-5 && fabs((double)lone.bits[5] - (u + 0.5)) < 1e-5, "%g, %g",
@@ -196,8 +200,8 @@ Test(fracbits, a_step_follows_the_sign_of_the_excess)
 {
     for (int below = 0; below < 2; below++) {
         struct lone_allocator lone;
-        lone_make(&lone, make_settings("allocator=fracbits", "mode=fp", "budget=4", "hidden=16", "momentum=0", "fracbits_lr=0.03",
-                                       "fracbits_kappa=2", NULL), 2, 100);
+        lone_make(&lone, make_settings("allocator=fracbits", "mode=fp", "budget=4", "hidden=16", "momentum=0",
+                                       "fracbits_lr=0.03", "fracbits_kappa=2", NULL), 2, 100);
         lone_budget(&lone, "mean_bits", 4);
         lone_begin(&lone);
         for (int i = 0; i < 4; i++)
@@ -221,14 +225,15 @@ Test(fracbits, widths_go_to_the_budget_from_both_sides)
         {"mean_bits", 4.3}, {"weight_bytes", 300}, {"bops", 9000}, {"act_bytes_sum", 350}};
     for (int r = 0; r < 4; r++) {
         struct lone_allocator lone;
-        lone_make(&lone, make_settings("allocator=fracbits", "mode=fp", "budget=4", "hidden=16", "fracbits_lr=0.01", NULL), 3,
-                  1000000);
+        lone_make(&lone, make_settings("allocator=fracbits", "mode=fp", "budget=4", "hidden=16", "fracbits_lr=0.01", NULL),
+                  3, 1000000);
         lone_budget(&lone, rows[r].cost, rows[r].limit);
         lone_begin(&lone);
         cr_assert(lone_price(&lone, 0) > 1.02 * rows[r].limit, "%s starts above", rows[r].cost);
         for (long step = 0; step < 600; step++)
             lone.ops->update(lone.state, step, 1);
-        cr_expect(fabs(lone_price(&lone, 0) / rows[r].limit - 1) < 0.03, "%s from above: %g", rows[r].cost, lone_price(&lone, 0));
+        cr_expect(fabs(lone_price(&lone, 0) / rows[r].limit - 1) < 0.03, "%s from above: %g", rows[r].cost,
+                  lone_price(&lone, 0));
         for (long step = 0; step < 30; step++) {
             for (int i = 0; i < 6; i++)
                 lone.ranges[i].width_grad = 2;
@@ -237,7 +242,8 @@ Test(fracbits, widths_go_to_the_budget_from_both_sides)
         cr_assert(lone_price(&lone, 0) < 0.9 * rows[r].limit, "%s is pushed below", rows[r].cost);
         for (long step = 0; step < 600; step++)
             lone.ops->update(lone.state, step, 1);
-        cr_expect(fabs(lone_price(&lone, 0) / rows[r].limit - 1) < 0.03, "%s from below: %g", rows[r].cost, lone_price(&lone, 0));
+        cr_expect(fabs(lone_price(&lone, 0) / rows[r].limit - 1) < 0.03, "%s from below: %g", rows[r].cost,
+                  lone_price(&lone, 0));
         lone_end(&lone);
     }
 }
@@ -245,8 +251,8 @@ Test(fracbits, widths_go_to_the_budget_from_both_sides)
 Test(fracbits, tied_tensors_share_a_width_and_its_gradient)
 {
     struct lone_allocator lone;
-    lone_make(&lone, make_settings("allocator=fracbits", "mode=fp", "budget=4", "hidden=16", "momentum=0", "fracbits_lr=0.01",
-                                   "fracbits_kappa=0", NULL), 2, 100);
+    lone_make(&lone, make_settings("allocator=fracbits", "mode=fp", "budget=4", "hidden=16", "momentum=0",
+                                   "fracbits_lr=0.01", "fracbits_kappa=0", NULL), 2, 100);
     lone_budget(&lone, "mean_bits", 4);
     lone.tensors[1].group = lone.tensors[3].group = 2;
     lone.tensors[3].choices = 0x70; /* 4 to 6 */
@@ -254,7 +260,8 @@ Test(fracbits, tied_tensors_share_a_width_and_its_gradient)
     cr_assert(lone.bits[1] == 4.5f && lone.bits[3] == 4.5f);
     lone.ranges[1].width_grad = 5, lone.ranges[3].width_grad = -25;
     lone.ops->update(lone.state, 0, 1);
-    cr_assert(fabs((double)lone.ranges[1].bits - 4.7) < 1e-6 && lone.ranges[3].bits == lone.ranges[1].bits && lone.ranges[0].bits == 4.5f);
+    cr_assert(fabs((double)lone.ranges[1].bits - 4.7) < 1e-6 && lone.ranges[3].bits == lone.ranges[1].bits
+              && lone.ranges[0].bits == 4.5f);
     lone.ranges[1].width_grad = 500;
     lone.ops->update(lone.state, 0, 1);
     cr_assert(lone.ranges[1].bits == 4 && lone.ranges[3].bits == 4, "no lower than all of them allow");
@@ -289,12 +296,13 @@ static double used_at(const struct lone_allocator *lone, const float *real, doub
     for (int i = 0; i < lone->allocation.count; i++)
         bits[i] = (float)nearest(lone->tensors[i].choices, (double)real[i] + offset);
     for (int b = 0; b < lone->allocation.budget_count; b++)
-        used = fmax(used, budget_price(&lone->budgets[b], lone->tensors, lone->allocation.count, bits) / lone->budgets[b].limit);
+        used = fmax(used, budget_price(&lone->budgets[b], lone->tensors, lone->allocation.count, bits)
+                          / lone->budgets[b].limit);
     return used;
 }
 
-/* Against all offsets in steps of 2^-12: the result is within the tolerance, or below the budget with at least what the highest
- * good offset gives, less the last of ten halvings. */
+/* Against all offsets in steps of 2^-12: the result is within the tolerance, or below the budget with at least what the
+ * highest good offset gives, less the last of ten halvings. */
 Test(fracbits, rounding_against_brute_force)
 {
     int hits = 0, stays = 0, lowered = 0;
@@ -303,8 +311,10 @@ Test(fracbits, rounding_against_brute_force)
         uint64_t key = rng_key(trial, STREAM_ALLOCATOR, 8, 8);
         int layers = 2 + (int)(rng_uniform(key, 100) * 6), gap = trial % 3 == 0 ? 4 : 1;
         double width = 2.5 + 4 * rng_uniform(key, 101), tolerance = trial % 2 ? 0.01 : 0;
-        lone_make(&lone, make_settings("allocator=fracbits", "mode=fp", "budget=4", "hidden=16", "momentum=0", "fracbits_lr=0.05",
-                                       "fracbits_kappa=0", tolerance > 0 ? "fracbits_round=0.8" : "fracbits_tolerance=0", NULL),
+        lone_make(&lone, make_settings("allocator=fracbits", "mode=fp", "budget=4", "hidden=16", "momentum=0",
+                                       "fracbits_lr=0.05",
+                                       "fracbits_kappa=0", tolerance > 0 ? "fracbits_round=0.8" : "fracbits_tolerance=0",
+                                       NULL),
                   layers, 100);
         lone_budget(&lone, "mean_bits", width);
         if (trial % 5 == 0)
@@ -332,8 +342,8 @@ Test(fracbits, rounding_against_brute_force)
         } else if (fabs(found - 1) <= tolerance + 1e-12) {
             hits++;
         } else if (at_least <= 1) {
-            cr_assert(found <= 1 && found >= used_at(&lone, real, fmax(highest - gap / 1024.0, -gap)), "trial %d: %g", (int)trial,
-                      found);
+            cr_assert(found <= 1 && found >= used_at(&lone, real, fmax(highest - gap / 1024.0, -gap)), "trial %d: %g",
+                      (int)trial, found);
             lowered++;
         }
         lone_end(&lone);
@@ -373,7 +383,8 @@ Test(fracbits, freezes_at_its_share_of_the_steps)
         step_run_train(&run, 40, 41);
         net_get_bits(&run.net, frozen);
         for (int i = 0; i < 4; i++)
-            cr_expect(frozen[i] == floorf(frozen[i]) && frozen[i] >= 2 && frozen[i] <= 8, "%s: %g", inner_names[q], (double)frozen[i]);
+            cr_expect(frozen[i] == floorf(frozen[i]) && frozen[i] >= 2 && frozen[i] <= 8, "%s: %g", inner_names[q],
+                      (double)frozen[i]);
         step_run_train(&run, 41, 50);
         step_run_finish(&run, 50);
         net_get_bits(&run.net, last);
@@ -399,8 +410,8 @@ Test(fracbits, whole_widths_train_as_without_it)
         step_run_train(&same, 0, 30);
         cr_expect(memcmp(run.net.values, same.net.values, run.net.value_count * sizeof(float)) == 0, "%s", inner_names[q]);
         for (int i = 0; i < 4; i++)
-            cr_expect(run.net.ranges[i].step == same.net.ranges[i].step && run.net.ranges[i].top == same.net.ranges[i].top, "%s",
-                      inner_names[q]);
+            cr_expect(run.net.ranges[i].step == same.net.ranges[i].step && run.net.ranges[i].top == same.net.ranges[i].top,
+                      "%s", inner_names[q]);
         step_run_end(&run);
         step_run_end(&same);
         free(text);
@@ -441,7 +452,8 @@ Test(fracbits, a_resumed_run_is_the_same, .timeout = 120)
     for (int q = 0; q < 4; q++) {
         char *quantiser = format_text("quantiser=%s", inner_names[q]), *path = format_text("%s/%d.ckpt", folder, q);
         struct settings s = make_settings("allocator=fracbits", "mode=fp", "budget=3.5", "model=conv1d", "sample_shape=3-16",
-                                          "channels=4-4", "samples=60", "epochs=3", "batch=16", "fracbits_log_every=3", quantiser, NULL);
+                                          "channels=4-4", "samples=60", "epochs=3", "batch=16", "fracbits_log_every=3",
+                                          quantiser, NULL);
         struct record whole = {0}, pieces = {0};
         struct error error;
         cr_assert(train_run(&s, &(struct train_hooks){0}, &whole, &error), "%s", error.text);

@@ -16,8 +16,8 @@
 
 /* ---- traces ---- */
 
-/* Independent estimates: their mean lies within five of its standard errors of the exact trace, and the more draws, the less they
- * scatter. Finite steps may add a thousandth. */
+/* Independent estimates: their mean lies within five of its standard errors of the exact trace, and the more draws, the less
+ * they scatter. Finite steps may add a thousandth. */
 static void expect_traces(struct probe_test *t, const double *exact)
 {
     enum { ESTIMATES = 24 };
@@ -35,8 +35,8 @@ static void expect_traces(struct probe_test *t, const double *exact)
         for (size_t i = 0; i < t->net.count; i++) {
             scatter[d][i] = sqrt(fmax(squares[i] - sum[i] * sum[i], 0));
             double allowed = 5 * scatter[d][i] / sqrt(ESTIMATES - 1) + 1e-3 * fabs(exact[i]);
-            cr_assert_lt(fabs(sum[i] - exact[i]), allowed, "layer %zu, %d draws: %g, not %g +- %g", i, draws[d], sum[i], exact[i],
-                         allowed);
+            cr_assert_lt(fabs(sum[i] - exact[i]), allowed, "layer %zu, %d draws: %g, not %g +- %g", i, draws[d], sum[i],
+                         exact[i], allowed);
         }
     }
     for (size_t i = 0; i < t->net.count; i++) /* 16 times the draws: a quarter of the scatter, measured with 24 estimates */
@@ -63,7 +63,8 @@ static void exact_traces(const struct probe_test *t, size_t samples, double *exa
 Test(hessian, trace_of_a_linear_layer_is_the_closed_form)
 {
     struct probe_test t;
-    probe_test_begin(&t, make_settings("samples=20", "batch=20", "features=5", "classes=4", "explain=true", "budget=4", NULL),
+    probe_test_begin(&t, make_settings("samples=20", "batch=20", "features=5", "classes=4", "explain=true", "budget=4",
+                                       NULL),
                      &model_linear);
     const struct layer *layer = &t.net.layers[0];
     double exact = 0, numeric;
@@ -91,8 +92,8 @@ Test(hessian, traces_of_small_networks_are_those_of_second_differences)
 {
     double exact[MAX_LAYERS];
     struct probe_test t;
-    probe_test_begin(&t, make_settings("hidden=4-3", "samples=12", "batch=12", "features=5", "classes=3", "explain=true", "budget=4",
-                                       NULL), NULL);
+    probe_test_begin(&t, make_settings("hidden=4-3", "samples=12", "batch=12", "features=5", "classes=3", "explain=true",
+                                       "budget=4", NULL), NULL);
     exact_traces(&t, 12, exact);
     expect_traces(&t, exact);
     probe_test_end(&t);
@@ -108,7 +109,8 @@ Test(hessian, trace_does_not_hang_on_the_step_and_leaves_the_weights)
     struct probe_test t;
     double coarse[2], fine[2], again[2];
     const float all_float[4] = {0};
-    probe_test_begin(&t, make_settings("hidden=6", "samples=20", "batch=8", "features=5", "classes=3", "explain=true", "budget=4", NULL),
+    probe_test_begin(&t, make_settings("hidden=6", "samples=20", "batch=8", "features=5", "classes=3", "explain=true",
+                                       "budget=4", NULL),
                      NULL);
     double loss = probe_loss(t.probe, all_float);
     hessian_traces(t.probe, 8, 2e-3, 1, coarse);
@@ -129,8 +131,8 @@ static void begin(struct hawq_test *h, struct settings settings)
     struct error error;
     probe_test_begin(&h->t, settings, NULL);
     cr_assert(budget_check(&h->t.settings, &h->t.dataset, &error), "%s", error.text);
-    cr_assert(allocator_begin(&h->allocator, &h->t.net, &h->t.settings, &h->t.dataset, 10, h->t.probe, &h->t.arena, &error), "%s",
-              error.text);
+    cr_assert(allocator_begin(&h->allocator, &h->t.net, &h->t.settings, &h->t.dataset, 10, h->t.probe, &h->t.arena, &error),
+              "%s", error.text);
 }
 
 static void end(struct hawq_test *h)
@@ -191,7 +193,8 @@ Test(hawq, widths_are_the_best_of_all)
 Test(hawq, other_widths_ties_and_pins)
 {
     struct hawq_test h;
-    begin(&h, make_settings(NET, "budget=4.7", "hawq_widths=2-3-5-6", "tie=fc[34].weight", "pin=fc1.*=7,fc5.weight=4", NULL));
+    begin(&h, make_settings(NET, "budget=4.7", "hawq_widths=2-3-5-6", "tie=fc[34].weight", "pin=fc1.*=7,fc5.weight=4",
+                            NULL));
     allocator_step(&h.allocator, 0);
     const float *bits = logged_bits(&h);
     cr_assert(bits[0] == 7 && bits[1] == 7 && bits[8] == 4 && bits[9] == 4, "the input of fc5 follows its pinned weight");
@@ -241,8 +244,10 @@ static void expect_refused(const char *what, struct settings settings)
 Test(hawq, impossible_demands_are_refused_before_training)
 {
     expect_refused("feasible are 4 to 8 bit", make_settings(NET, "budget=3.9", NULL));
-    expect_refused("hawq_widths=4-8 has no width that fc2.weight may have (5 to 7)", make_settings(NET, "budget=6", "limits=fc2.*=5..7", NULL));
-    expect_refused("fc2.weight has no width in common", make_settings(NET, "budget=6", "pin=fc2.weight=8", "limits=fc2.input=2..4", NULL));
+    expect_refused("hawq_widths=4-8 has no width that fc2.weight may have (5 to 7)",
+                   make_settings(NET, "budget=6", "limits=fc2.*=5..7", NULL));
+    expect_refused("fc2.weight has no width in common",
+                   make_settings(NET, "budget=6", "pin=fc2.weight=8", "limits=fc2.input=2..4", NULL));
     expect_refused("solver knapsack cannot take",
                    make_settings(NET, "budget=bops=90%,weight_bytes=95%", "solver=knapsack", NULL));
     expect_refused("sensitivity of weights", make_settings(NET, "budget=6", "allocate=activations", NULL));
@@ -260,10 +265,10 @@ static struct record run(const struct settings *settings, const struct record *i
 
 Test(hawq, trains_from_a_float_run_and_repeats)
 {
-    struct settings none = make_settings("allocator=none", "hidden=8-7-6", "samples=60", "batch=16", "features=6", "classes=3", "epochs=2",
-                                         NULL);
-    struct settings s = make_settings("allocator=hawq", "init=float", "mode=fqt", "hidden=8-7-6", "samples=60", "batch=16", "features=6",
-                                      "classes=3", "epochs=2", "budget=6", "hawq_draws=8", NULL);
+    struct settings none = make_settings("allocator=none", "hidden=8-7-6", "samples=60", "batch=16", "features=6",
+                                         "classes=3", "epochs=2", NULL);
+    struct settings s = make_settings("allocator=hawq", "init=float", "mode=fqt", "hidden=8-7-6", "samples=60", "batch=16",
+                                      "features=6", "classes=3", "epochs=2", "budget=6", "hawq_draws=8", NULL);
     struct record initial = run(&none, NULL), first = run(&s, &initial), second = run(&s, &initial);
     cr_assert_str_eq(((char **)record_find(&first, "/reallocation/solver")->data)[0], "ilp");
     cr_assert_eq(record_get_real(&first, "/metrics/test_loss", 0), record_get_real(&second, "/metrics/test_loss", 1));

@@ -58,7 +58,8 @@ static void expect_element(const struct trial *t, const char *isa, const uint8_t
                  "%s: C[%zu,%zu] of %zu x %zu x %zu, %s x %s, B %s, %d bits, tile %d, %s at %s, %s%s", isa, i, j, p->m,
                  t->panel.n, t->panel.k, p->a.is_unsigned ? "u" : "s", t->b.is_unsigned ? "u" : "s",
                  t->b.col == 1 ? "along k" : "across k", acc->bits, acc->tile,
-                 acc->overflow == ACC_WRAP ? "wrap" : "saturate", acc->at == ACC_AT_ADD ? "add" : "tile", p->out ? "floats" : "sums", p->add ? ", added" : "");
+                 acc->overflow == ACC_WRAP ? "wrap" : "saturate", acc->at == ACC_AT_ADD ? "add" : "tile",
+                 p->out ? "floats" : "sums", p->add ? ", added" : "");
 }
 
 /* Runs it as sums (real = 0) or floats and compares; what is not to be written holds what it held. */

@@ -2,6 +2,7 @@
  * Reading layer tables: JSON, CSV and run files, and what is wrong with them. */
 #include "support.h"
 #include "../bench/layer_table.h"
+#include "../methods/allocators/allocation.h"
 #include "../results/store.h"
 #include <criterion/criterion.h>
 #include <math.h>
@@ -337,7 +338,7 @@ Test(layer_table, feasible_range)
     cr_assert(layer_table_budget(&table, "ms=1", &budget, &error), "%s", error.text);
     layer_table_range(&table, &budget, &least, &most);
     cr_expect(least == 6 + 1 && most == 9 + 3, "%g %g", least, most);
-    cr_expect_eq(layer_table_shared(&table, 0), (uint64_t)1 << 4 | (uint64_t)1 << 8);
+    cr_expect_eq(tied_choices(table.tensors, table.count, 0), (uint64_t)1 << 4 | (uint64_t)1 << 8);
     layer_table_free(&table);
 }
 

@@ -82,7 +82,8 @@ Test(net, fcnet_gradients_match_finite_differences)
 Test(net, update_is_sgd_with_momentum_and_decay_on_weights_only)
 {
     struct fixture f;
-    build(&f, make_settings("model=mlp", "hidden=4", "mode=fp", "allocator=none", "momentum=0.5", "weight_decay=0.25", NULL), 4);
+    build(&f, make_settings("model=mlp", "hidden=4", "mode=fp", "allocator=none", "momentum=0.5", "weight_decay=0.25", NULL),
+          4);
     struct layer *layer = &f.net.layers[0];
     layer->w[1] = 2;
     layer->bias[1] = 2;
@@ -171,7 +172,8 @@ Test(net, initial_weights_have_the_stated_spread_and_do_not_depend_on_mode)
 
 Test(net, schedules)
 {
-    struct settings s = make_settings("mode=fp", "allocator=none", "schedule=multistep", "milestones=2-3", "lr=0.5", "lr_drop=0.1", NULL);
+    struct settings s = make_settings("mode=fp", "allocator=none", "schedule=multistep", "milestones=2-3", "lr=0.5",
+                                      "lr_drop=0.1", NULL);
     struct schedule schedule;
     schedule_read(&schedule, &s, 40, 10);
     const double expected[] = {0.5, 0.5, 0.05, 0.005};

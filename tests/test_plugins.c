@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Over the plugin tables, so that a new row is tested without anyone asking: names, parameters, and a short training of every
- * combination, which must keep the promises of its entries. */
+ * Over the plugin tables, so that a new row is tested without anyone asking: names, parameters, and a short training of
+ * every combination, which must keep the promises of its entries. */
 #include "support.h"
 #include "../bench/settings.h"
 #include "../bench/train.h"
@@ -17,7 +17,8 @@ static void check_param(const struct param *param, const char *owner)
     cr_assert(param->source, "%s: %s has no source tag", owner, param->name);
     if (!param->fallback)
         return;
-    cr_assert(param_parse(param, param->fallback, &canonical, &error), "%s: the default of %s: %s", owner, param->name, error.text);
+    cr_assert(param_parse(param, param->fallback, &canonical, &error), "%s: the default of %s: %s", owner, param->name,
+              error.text);
     cr_assert_str_eq(canonical, param->fallback, "%s: the default of %s is not in canonical form", owner, param->name);
     free(canonical);
 }
@@ -29,7 +30,8 @@ Test(plugins, names_are_unique_and_parameters_documented)
     for (int kind = 0; kind < PLUG_KINDS; kind++) {
         const struct plug *plug;
         for (size_t i = 0; (plug = plug_at((enum plug_kind)kind, i)); i++) {
-            cr_assert_eq(plug_find((enum plug_kind)kind, plug->name), plug, "%s %s is there twice", plug_kind_names[kind], plug->name);
+            cr_assert_eq(plug_find((enum plug_kind)kind, plug->name), plug, "%s %s is there twice", plug_kind_names[kind],
+                         plug->name);
             cr_assert(strlen(plug->help) > 10 && plug->version >= 1, "%s", plug->name);
             for (size_t k = 0; plug->params && plug->params[k]; k++)
                 check_param(plug->params[k], plug->name);
@@ -51,7 +53,8 @@ static void check_record(const struct settings *s, const struct record *record, 
 {
     const struct alloc_ops *allocator = setting_plug(s, "allocator");
     const struct mode_ops *mode = setting_plug(s, "mode");
-    cr_assert_str_eq(record_get_text(record, "/status", ""), "done", "%s: %s", label, record_get_text(record, "/message", ""));
+    cr_assert_str_eq(record_get_text(record, "/status", ""), "done", "%s: %s", label,
+                     record_get_text(record, "/message", ""));
     double accuracy = record_get_real(record, "/metrics/test_accuracy", -1);
     cr_assert(accuracy >= 0 && accuracy <= 1, "%s", label);
     const struct field *final = record_find(record, "/bits/final");
@@ -83,7 +86,8 @@ static void train_twice(struct settings *settings, const char *label)
     cr_assert(train_run(settings, &hooks, &first, &error), "%s: %s", label, error.text);
     cr_assert(train_run(settings, &hooks, &second, &error), "%s: %s", label, error.text);
     check_record(settings, &first, label);
-    cr_assert_eq(record_get_real(&first, "/metrics/test_loss", 0), record_get_real(&second, "/metrics/test_loss", 1), "%s repeats", label);
+    cr_assert_eq(record_get_real(&first, "/metrics/test_loss", 0), record_get_real(&second, "/metrics/test_loss", 1),
+                 "%s repeats", label);
     record_free(&first);
     record_free(&second);
 }
@@ -104,12 +108,14 @@ static bool takes(const struct settings *settings)
 }
 
 /* One entry of every kind that a run can choose; solvers and quantisers where they are read. Short: two steps. */
-static void train_combination(bool brief, const char *model, const char *mode, const char *allocator, const char *quantiser, const char *solver)
+static void train_combination(bool brief, const char *model, const char *mode, const char *allocator, const char *quantiser,
+                              const char *solver)
 {
     struct choice choices[20] = {
-        {.key = "dataset", .text = "synthetic"}, {.key = "samples", .text = brief ? "24" : "150"}, {.key = "features", .text = "20"},
-        {.key = "classes", .text = "3"},         {.key = "hidden", .text = "7"},    {.key = "batch", .text = brief ? "12" : "25"},
-        {.key = "epochs", .text = brief ? "1" : "2"},          {.key = "budget", .text = "3.5"},  {.key = "tau", .text = "2"},
+        {.key = "dataset", .text = "synthetic"}, {.key = "samples", .text = brief ? "24" : "150"},
+        {.key = "batch", .text = brief ? "12" : "25"}, {.key = "epochs", .text = brief ? "1" : "2"},
+        {.key = "features", .text = "20"},       {.key = "classes", .text = "3"},   {.key = "hidden", .text = "7"},
+        {.key = "budget", .text = "3.5"},        {.key = "tau", .text = "2"},
         {.key = "model", .text = model},         {.key = "mode", .text = mode},     {.key = "allocator", .text = allocator},
         {.key = "quantiser", .text = quantiser}, {.key = "solver", .text = solver}, {.key = "sample_shape"},
         {.key = "channels", .text = "4-4"},      {.key = "width_multiplier", .text = "0.25"},
@@ -130,7 +136,8 @@ static void train_combination(bool brief, const char *model, const char *mode, c
     }
     bool first_quantiser = strcmp(quantiser, plug_at(PLUG_QUANTISER, 0)->name) == 0;
     bool first_solver = strcmp(solver, plug_at(PLUG_SOLVER, 0)->name) == 0;
-    bool new_run = (first_quantiser || setting_has(&settings, "quantiser")) && (first_solver || setting_has(&settings, "solver"));
+    bool new_run = (first_quantiser || setting_has(&settings, "quantiser"))
+                   && (first_solver || setting_has(&settings, "solver"));
     if (new_run && !plug_check(&settings))
         train_twice(&settings, label);
     settings_free(&settings);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The probe: losses and gradients against the double-precision network, single tensors quantised against the definition of the
- * quantiser, all of them against the run's own network. */
+ * The probe: losses and gradients against the double-precision network, single tensors quantised against the definition of
+ * the quantiser, all of them against the run's own network. */
 #include "naive_net.h"
 #include "probe_support.h"
 #include "../bench/memory.h"
@@ -36,8 +36,8 @@ Test(probe, loss_and_gradients_are_those_of_the_float_network)
     probe_test_end(&t);
 }
 
-/* Of an activation: the mean over samples of squared gradients of the sample's own loss, which is SAMPLES × that of the mean loss.
- * Of a weight: SAMPLES × squared gradients of the mean loss. */
+/* Of an activation: the mean over samples of squared gradients of the sample's own loss, which is SAMPLES × that of the mean
+ * loss. Of a weight: SAMPLES × squared gradients of the mean loss. */
 Test(probe, traces_are_those_of_the_definition)
 {
     struct probe_test t;
@@ -63,12 +63,12 @@ Test(probe, samples_are_a_fixed_subset_in_batches)
 {
     struct probe_test a, b, other;
     const float all_float[4] = {0};
-    probe_test_begin(&a, make_settings("hidden=4", "samples=24", "batch=4", "features=6", "classes=3", "explain=true", "budget=4",
-                                       "probe_samples=10", "seed=3", NULL), NULL);
-    probe_test_begin(&b, make_settings("hidden=4", "samples=24", "batch=4", "features=6", "classes=3", "explain=true", "budget=4",
-                                       "probe_samples=10", "seed=3", "mode=fqt", NULL), NULL);
-    probe_test_begin(&other, make_settings("hidden=4", "samples=24", "batch=4", "features=6", "classes=3", "explain=true", "budget=4",
-                                           "probe_samples=10", "seed=4", NULL), NULL);
+    probe_test_begin(&a, make_settings("hidden=4", "samples=24", "batch=4", "features=6", "classes=3", "explain=true",
+                                       "budget=4", "probe_samples=10", "seed=3", NULL), NULL);
+    probe_test_begin(&b, make_settings("hidden=4", "samples=24", "batch=4", "features=6", "classes=3", "explain=true",
+                                       "budget=4", "probe_samples=10", "seed=3", "mode=fqt", NULL), NULL);
+    probe_test_begin(&other, make_settings("hidden=4", "samples=24", "batch=4", "features=6", "classes=3", "explain=true",
+                                           "budget=4", "probe_samples=10", "seed=4", NULL), NULL);
     cr_assert(probe_samples(a.probe) == 10 && probe_batches(a.probe) == 3);
     cr_assert(probe_batch_size(a.probe, 0) == 4 && probe_batch_size(a.probe, 1) == 4 && probe_batch_size(a.probe, 2) == 2);
     double mean = 0;
@@ -222,8 +222,8 @@ Test(probe, results_do_not_depend_on_threads)
         struct probe_test t;
         float bits[MAX_TENSORS];
         parallel_use(1 + 2 * i);
-        probe_test_begin(&t, make_settings("model=conv1d", "channels=3-4", "sample_shape=2-12", "samples=24", "batch=9", "classes=3",
-                                           "explain=true", "budget=4", NULL), NULL);
+        probe_test_begin(&t, make_settings("model=conv1d", "channels=3-4", "sample_shape=2-12", "samples=24", "batch=9",
+                                           "classes=3", "explain=true", "budget=4", NULL), NULL);
         for (size_t k = 0; k < 2 * t.net.count; k++)
             bits[k] = (float)(k % 2 ? 3 : 0);
         loss[i] = probe_loss(t.probe, bits);
@@ -239,7 +239,8 @@ Test(probe, memory_is_counted)
 {
     double bytes[2];
     for (int i = 0; i < 2; i++) {
-        struct settings s = make_settings("hidden=64", "samples=200", "budget=4", i ? "explain=true" : "explain=false", NULL);
+        struct settings s = make_settings("hidden=64", "samples=200", "budget=4", i ? "explain=true" : "explain=false",
+                                          NULL);
         struct dataset described;
         struct error error;
         const struct dataset_ops *data = setting_plug(&s, "dataset");
@@ -255,7 +256,8 @@ Test(probe, memory_is_counted)
 Test(probe, is_read_only_where_it_is_wanted)
 {
     struct settings none = make_settings("allocator=none", NULL), uniform = make_settings("budget=4", NULL),
-                    explained = make_settings("budget=4", "explain=true", NULL), hawq = make_settings("allocator=hawq", "budget=5", NULL);
+                    explained = make_settings("budget=4", "explain=true", NULL),
+                    hawq = make_settings("allocator=hawq", "budget=5", NULL);
     cr_assert(!setting_has(&none, "explain") && !setting_has(&none, "probe_samples") && !probe_wanted(&none));
     cr_assert(setting_has(&uniform, "explain") && !setting_has(&uniform, "probe_samples") && !probe_wanted(&uniform));
     cr_assert(setting_int(&explained, "probe_samples") == 512 && probe_wanted(&explained));

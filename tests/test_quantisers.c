@@ -131,7 +131,8 @@ Test(quantisers, lsq_holds_the_range_when_the_width_changes)
 /* Where backward does not read the values, a mode need not keep them. */
 Test(quantisers, values_are_needed_by_masks_and_learned_steps)
 {
-    static const struct { const char *ste; bool needed; } rows[] = {{"ste=pass", false}, {"ste=clip", true}, {"ste=published", true}};
+    static const struct { const char *ste; bool needed; } rows[] = {{"ste=pass", false}, {"ste=clip", true},
+                                                                    {"ste=published", true}};
     for (int i = 0; i < 3; i++) {
         struct settings settings = make_settings("mode=fqt", "budget=4", rows[i].ste, NULL);
         struct range range = {.bits = 4};

@@ -109,7 +109,8 @@ static void check_equal_chances(const struct instance *in, const char *option, c
     double statistic = 0, freedom = (double)found - 1;
     for (size_t i = 0; i < found; i++)
         statistic += (drawn[i] - 12.0) * (drawn[i] - 12.0) / 12;
-    cr_assert(fabs(statistic - freedom) < 4 * sqrt(2 * freedom), "chi-square %g with %g degrees of freedom", statistic, freedom);
+    cr_assert(fabs(statistic - freedom) < 4 * sqrt(2 * freedom), "chi-square %g with %g degrees of freedom", statistic,
+              freedom);
     free(all);
     free(drawn);
 }

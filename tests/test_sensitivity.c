@@ -49,7 +49,8 @@ static void build(struct fixture *f, struct settings settings, const struct quan
         for (size_t j = 0; j < f->net.layers[l].n; j++)
             f->net.layers[l].bias[j] = (float)rng_normal(rng_key(6, STREAM_DATA, l, 0), j) / 2;
     f->allocation = (struct allocation){.settings = &f->settings, .tensors = f->net.tensors, .ranges = f->net.ranges,
-                                        .count = (int)f->net.tensor_count, .steps = 10, .arena = &f->arena, .kept = &f->kept};
+                                        .count = (int)f->net.tensor_count, .steps = 10, .arena = &f->arena,
+                                        .kept = &f->kept};
 }
 
 static void drop(struct fixture *f)
@@ -151,7 +152,8 @@ Test(sensitivity, traces_against_gradients_of_single_samples)
         exact_traces(&f, samples, count, trace, crossed);
         for (size_t l = 0; l < LAYERS; l++) {
             double weight = f.sensitivity.trace[2 * l] / f.sensitivity.weight;
-            expect_close(f.sensitivity.trace[2 * l + 1] / f.sensitivity.weight, trace[2 * l + 1], "an activation's trace is exact");
+            expect_close(f.sensitivity.trace[2 * l + 1] / f.sensitivity.weight, trace[2 * l + 1],
+                         "an activation's trace is exact");
             expect_close(weight, trace[2 * l] + crossed[l], "a weight's also holds products of samples");
             cr_assert(count > 1 || crossed[l] == 0);
             cr_assert(count == 1 || fabs(crossed[l]) > 1e-3 * trace[2 * l], "which do not vanish");
@@ -292,7 +294,8 @@ Test(sensitivity, gradients_against_the_measured_scatter_of_dw)
     enum { M = 48, N = 12, K = 10, DRAWS = 400 };
     for (int bits = 3; bits <= 6; bits++) {
         struct layer_test t;
-        begin(&t, make_settings("mode=fqt", "allocator=uniform", "budget=8", "acc_bits=32", "ste=pass", NULL), M, N, K, 8, 8, false);
+        begin(&t, make_settings("mode=fqt", "allocator=uniform", "budget=8", "acc_bits=32", "ste=pass", NULL), M, N, K, 8, 8,
+              false);
         t.g_range.bits = (float)bits;
         t.mode->forward(&t.p);
         double mean[N * K] = {0}, squares = 0, means = 0, inputs = 0, gradients = 0;

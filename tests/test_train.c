@@ -31,8 +31,8 @@ Test(train, every_combination_learns_and_repeats_exactly)
     static const char *const allocators[] = {"allocator=uniform", "allocator=dq", "allocator=qbitopt"};
     for (int m = 0; m < 3; m++)
         for (int a = 0; a < 3; a++) {
-            struct settings s = make_settings("difficulty=easy", "samples=1000", "hidden=32", "epochs=4", "batch=32", "budget=5", "grad_bits=6",
-                                              modes[m], allocators[a], NULL);
+            struct settings s = make_settings("difficulty=easy", "samples=1000", "hidden=32", "epochs=4", "batch=32",
+                                              "budget=5", "grad_bits=6", modes[m], allocators[a], NULL);
             struct record first = run(&s, NULL), second = run(&s, NULL);
             expect_same_content(&first, &second);
             cr_assert_str_eq(record_get_text(&first, "/status", ""), "done");
@@ -120,8 +120,8 @@ static void expect_pieces_of_dense_nets(const char *mode, const char *allocator,
 {
     char *mode_text = format_text("mode=%s", mode), *allocator_text = format_text("allocator=%s", allocator);
     bool quantised = strcmp(allocator, "none") != 0;
-    struct settings s = make_settings("samples=300", "features=20", "hidden=12-7", "epochs=4", "batch=32", "bits=*=4", "pin=none",
-                                      "hawq_widths=2-4-8", mode_text,
+    struct settings s = make_settings("samples=300", "features=20", "hidden=12-7", "epochs=4", "batch=32", "bits=*=4",
+                                      "pin=none", "hawq_widths=2-4-8", mode_text,
                                       allocator_text, quantised ? "budget=3.5" : NULL,
                                       strcmp(allocator, "qbitopt") == 0 ? "tau=3" : NULL, NULL);
     if (!plug_check(&s))
@@ -204,7 +204,8 @@ Test(train, an_unfit_checkpoint_means_a_new_start)
 {
     char *folder = temporary_folder(), *path = file_in(folder, "run.ckpt");
     struct settings s = make_settings("samples=300", "hidden=12", "epochs=2", "batch=32", "mode=fqt", "budget=3.5", NULL),
-                    wider = make_settings("samples=300", "hidden=13", "epochs=2", "batch=32", "mode=fqt", "budget=3.5", NULL);
+                    wider = make_settings("samples=300", "hidden=13", "epochs=2", "batch=32", "mode=fqt", "budget=3.5",
+                                          NULL);
     struct record whole = run(&s, NULL);
     const struct checkpoint checkpoint = {path, "this run", 1e6}, other = {path, "that run", 1e6};
     struct stops stops = {.chance = 1};
@@ -257,7 +258,8 @@ Test(train, threads_do_not_change_the_content, .timeout = 60)
     }
 }
 
-/* Runs under a cap on the instruction set in a process of its own, since the choice is made once; the record comes back by file. */
+/* Runs under a cap on the instruction set in a process of its own, since the choice is made once; the record comes back by
+ * file. */
 static struct record run_capped(struct settings *settings, const char *isa, const char *path)
 {
     fflush(NULL);
@@ -282,8 +284,8 @@ Test(train, every_instruction_set_gives_the_same_content)
     static const char *const allocators[] = {"allocator=dq", "allocator=qbitopt", "allocator=uniform"};
     char *folder = temporary_folder(), *path = format_text("%s/run.h5", folder);
     for (int m = 0; m < 3; m++) {
-        struct settings s = make_settings("samples=500", "features=50", "hidden=33-17", "epochs=1", "budget=4.5", "tau=5", modes[m],
-                                          allocators[m], m == 1 ? "quantiser=lsq" : "batch=50", NULL);
+        struct settings s = make_settings("samples=500", "features=50", "hidden=33-17", "epochs=1", "budget=4.5", "tau=5",
+                                          modes[m], allocators[m], m == 1 ? "quantiser=lsq" : "batch=50", NULL);
         struct record scalar = run_capped(&s, "scalar", path), avx2 = run_capped(&s, "avx2", path),
                       best = run_capped(&s, "avx512vnni", path);
         expect_same_content(&scalar, &avx2);
@@ -306,7 +308,8 @@ Test(train, seeds_and_settings_change_the_result)
 
 Test(train, divergence_is_a_status_with_its_place)
 {
-    struct settings s = make_settings("samples=400", "hidden=16", "epochs=3", "allocator=none", "mode=fp", "lr=1000", "momentum=0.99", NULL);
+    struct settings s = make_settings("samples=400", "hidden=16", "epochs=3", "allocator=none", "mode=fp", "lr=1000",
+                                      "momentum=0.99", NULL);
     struct record r = run(&s, NULL);
     cr_assert_str_eq(record_get_text(&r, "/status", ""), "diverged");
     cr_assert(strstr(record_get_text(&r, "/message", ""), "epoch"));
@@ -316,13 +319,16 @@ Test(train, divergence_is_a_status_with_its_place)
 
 Test(train, init_float_starts_from_the_stored_weights)
 {
-    struct settings f = make_settings("samples=1000", "difficulty=easy", "hidden=32", "epochs=4", "batch=32", "allocator=none", "mode=fp", NULL);
-    struct settings q = make_settings("samples=1000", "difficulty=easy", "hidden=32", "epochs=1", "batch=32", "budget=8", "mode=fqt",
-                                      "grad_bits=8", "lr=0.000001", "init=float", NULL);
+    struct settings f = make_settings("samples=1000", "difficulty=easy", "hidden=32", "epochs=4", "batch=32",
+                                      "allocator=none", "mode=fp", NULL);
+    struct settings q = make_settings("samples=1000", "difficulty=easy", "hidden=32", "epochs=1", "batch=32", "budget=8",
+                                      "mode=fqt", "grad_bits=8", "lr=0.000001", "init=float", NULL);
     struct record reference = run(&f, NULL), tuned = run(&q, &reference);
-    double before = record_get_real(&reference, "/metrics/test_accuracy", 0), after = record_get_real(&tuned, "/metrics/test_accuracy", 0);
+    double before = record_get_real(&reference, "/metrics/test_accuracy", 0),
+           after = record_get_real(&tuned, "/metrics/test_accuracy", 0);
     cr_assert(fabs(before - after) < 0.03, "%g and %g", before, after);
-    struct settings other = make_settings("samples=1000", "difficulty=easy", "hidden=16", "epochs=1", "budget=8", "mode=fqt", "init=float", NULL);
+    struct settings other = make_settings("samples=1000", "difficulty=easy", "hidden=16", "epochs=1", "budget=8", "mode=fqt",
+                                          "init=float", NULL);
     struct record record = {0};
     struct error error = {""};
     cr_assert(!train_run(&other, &(struct train_hooks){.initial = &reference}, &record, &error));
@@ -378,7 +384,8 @@ Test(train, step_losses_make_up_the_epochs)
 
 Test(train, costs_of_a_known_network)
 {
-    struct settings s = make_settings("samples=400", "features=64", "classes=10", "hidden=16", "epochs=1", "budget=3.5", "mode=fqt", NULL);
+    struct settings s = make_settings("samples=400", "features=64", "classes=10", "hidden=16", "epochs=1", "budget=3.5",
+                                      "mode=fqt", NULL);
     struct record r = run(&s, NULL);
     /* tensors: fc1.weight 4, fc1.input 4, fc2.weight 3, fc2.input 3 */
     cr_assert(record_get_real(&r, "/costs/mean_bits", 0) == 3.5);

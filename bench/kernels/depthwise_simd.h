@@ -67,7 +67,8 @@ INLINE void finish_sets(const struct channel_block *b, ints total[SETS][2], cons
         if ((size_t)v < b->sets) {
             ints_deinterleave(total[v]);
             for (size_t half = 0; half < 2 && (whole || half * LANES < b->count); half++)
-                finish_half(b->p, out + half * LANES, whole ? LANES : smaller(LANES, b->count - half * LANES), total[v][half]);
+                finish_half(b->p, out + half * LANES, whole ? LANES : smaller(LANES, b->count - half * LANES),
+                            total[v][half]);
             out += b->p->ld;
         }
 }

@@ -140,8 +140,8 @@ struct float_kernels {
 /* ---- batch normalisation and what follows it --------------------------------------------- */
 
 /* Per-channel sums run down the rows in order, one float chain a channel and call; callers add calls up in double.
- * x, g, ...: rows × stride, stride a multiple of 16; all `stride` columns are computed, so coefficients have stride entries, 0
- * in the padding. Nothing is fused unless it says so. */
+ * x, g, ...: rows × stride, stride a multiple of 16; all `stride` columns are computed, so coefficients have stride entries,
+ * 0 in the padding. Nothing is fused unless it says so. */
 struct norm_kernels {
     /* sum[c] += sum of (x - shift[c]), square[c] += sum of (x - shift[c])². */
     void (*sums)(const float *x, size_t rows, size_t stride, const float *shift, float *sum, float *square);

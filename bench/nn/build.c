@@ -48,11 +48,12 @@ static void add_tensors(struct net *net, size_t layers)
     struct error error;
     int count = describe_tensors(net->settings, net->nodes, net->node_count, net->tensors);
     if (net->quantiser && !rules_apply(net->settings, net->tensors, count, &error))
-        die("%s", error.text); /* rules_check has refused it before */
+        die("%s", error.text); /* pin_check, limits_check and tie_check have refused it before */
     net->tensor_count = (size_t)count;
     for (size_t i = 0; i < net->tensor_count; i++)
         net->ranges[i] = (struct range){.kind = net->tensors[i].kind, .elements = net->tensors[i].elements,
-                                        .min_bits = tensor_least(&net->tensors[i]), .max_bits = tensor_most(&net->tensors[i])};
+                                        .min_bits = tensor_least(&net->tensors[i]),
+                                        .max_bits = tensor_most(&net->tensors[i])};
     for (size_t i = net->tensor_count; i < 3 * layers; i++)
         net->ranges[i] = (struct range){.kind = TENSOR_GRADIENT};
     for (size_t i = 2 * layers; setting_has(net->settings, "grad_bits") && i < 3 * layers; i++)

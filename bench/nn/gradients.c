@@ -69,7 +69,8 @@ float *sample_gradient(const struct net *net, const struct node *node, size_t sa
     return dx;
 }
 
-void spread_gradient(struct net *net, struct node *node, void (*work)(const struct net *, const struct node *, size_t sample))
+void spread_gradient(struct net *net, struct node *node,
+                     void (*work)(const struct net *, const struct node *, size_t sample))
 {
     struct node *in = &net->nodes[node->spec.input];
     if (!gradient_wanted(net, in))

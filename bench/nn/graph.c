@@ -128,7 +128,8 @@ bool net_allocates(const struct settings *settings, enum tensor_kind kind)
 
 static uint64_t widths_between(int lo, int hi) { return ((uint64_t)2 << hi) - ((uint64_t)1 << lo); }
 
-static void describe_tensor(struct tensor *tensor, const struct settings *settings, const struct node *node, enum tensor_kind kind)
+static void describe_tensor(struct tensor *tensor, const struct settings *settings, const struct node *node,
+                            enum tensor_kind kind)
 {
     static const char *const names[TENSOR_KINDS] = {"weight", "input", "gradient"};
     const struct geometry *g = &node->window;
@@ -168,7 +169,7 @@ int net_tensors(const struct settings *settings, const struct dataset *described
     struct error error;
     int count = net_plain_tensors(settings, described, out);
     if (!rules_apply(settings, out, count, &error))
-        die("%s", error.text); /* rules_check has refused it before */
+        die("%s", error.text); /* pin_check, limits_check and tie_check have refused it before */
     return count;
 }
 

@@ -19,7 +19,7 @@ static bool reads_input(const struct net *net, const struct node *node)
 {
     (void)node;
     const struct quantiser_ops *quantiser = net->quantiser;
-    if (net_allocates(net->settings, TENSOR_GRADIENT)) /* the sensitivity to the gradient's width wants its squares */
+    if (net_has_gradients(net)) /* the sensitivity to the gradient's width wants its squares */
         return true;
     bool masks = quantiser && (!quantiser->needs_values || quantiser->needs_values(net->settings));
     return masks || !net->mode->keeps_input;
@@ -173,7 +173,7 @@ static void observe(struct net *net, const struct node *node, const struct layer
     double *squares = &net->sum_squares[2 * node->layer];
     squares[0] = kernels()->norms->sum_of_squares(layer->dw, layer->n * row_stride(layer->k));
     squares[1] = kernels()->norms->sum_of_squares(layer->product.dx, inputs);
-    if (net->tensor_count > 2 * net->count) {
+    if (net_has_gradients(net)) {
         net->ranges[2 * net->count + (size_t)node->layer].limit = (float)gradient_limit(net, &layer->product);
         net->input_squares[node->layer] = unfolded_squares(net, node, &layer->product);
     }

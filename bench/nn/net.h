@@ -55,8 +55,8 @@ struct net {
     float *input_gradient;           /* the same, when it was asked for */
     size_t classes;
     float *logits, *logits_gradient; /* batch × row_stride(classes) */
-    double input_squares[MAX_LAYERS]; /* sums of squares of the unfolded inputs, of net_backward with sum_squares where gradients' widths
-                                        are allocated */
+    double input_squares[MAX_LAYERS]; /* sums of squares of the unfolded inputs, of net_backward with sum_squares where
+                                        gradients' widths are allocated */
     double observing_seconds;        /* spent on what only the allocator asks for: squares, the input's gradient */
 
     /* Everything trained in one block, so that a checkpoint holds few pieces; running statistics lie among the values. */
@@ -97,12 +97,15 @@ void net_initialise(struct net *);
 /* Registers what carries over to the next step: parameters, velocities, ranges. */
 void net_keep(struct net *, struct kept *);
 
-/* The allocatable tensors of the model for this data set, without building it; returns their number. As they are in a run, with
- * the widths that its rules (bench/rules.h) leave, which must be good; and with min_bits .. max_bits alone. */
+/* The allocatable tensors of the model for this data set, without building it; returns their number. As they are in a run,
+ * with the widths that its rules (bench/rules.h) leave, which must be good; and with min_bits .. max_bits alone. */
 int net_tensors(const struct settings *, const struct dataset *described, struct tensor *out /* MAX_TENSORS */);
 int net_plain_tensors(const struct settings *, const struct dataset *described, struct tensor *out /* MAX_TENSORS */);
 /* Whether the run allocates the widths of this kind of tensors. */
 bool net_allocates(const struct settings *, enum tensor_kind);
+
+/* The same of the widths of the layers' output gradients, of a network. */
+static inline bool net_has_gradients(const struct net *net) { return net->tensor_count > 2 * net->count; }
 
 /* False if one sample is too large for the 32-bit offsets of a layer, or a batch for those of an integer mode's dense layer.
  * The model takes the data set. */

@@ -72,7 +72,8 @@ static inline bool is_layer(const struct node *node) { return node->spec.kind <=
 size_t lay_out_graph(const struct model_ops *, const struct settings *, const struct dataset *described,
                      struct node *nodes /* MAX_NODES, and one before */);
 /* The allocatable tensors of laid out nodes, without rules; returns their number. */
-int describe_tensors(const struct settings *, const struct node *nodes, size_t node_count, struct tensor *out /* MAX_TENSORS */);
+int describe_tensors(const struct settings *, const struct node *nodes, size_t node_count,
+                     struct tensor *out /* MAX_TENSORS */);
 
 /* ---- build.c ---- */
 

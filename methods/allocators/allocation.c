@@ -12,6 +12,16 @@ void set_tied(const struct tensor *tensors, int count, int index, float width, f
             bits[i] = width;
 }
 
+uint64_t tied_choices(const struct tensor *tensors, int count, int index)
+{
+    uint64_t choices = tensors[index].choices;
+    int group = tensors[index].group;
+    for (int i = 0; group && i < count; i++)
+        if (tensors[i].group == group)
+            choices &= tensors[i].choices;
+    return choices;
+}
+
 /* ---- the uniform allocation ---- */
 
 struct filling {
@@ -39,13 +49,10 @@ static int allowed_above(const struct tensor *tensor, int width)
     return width <= MOST_WIDTH ? width : 0;
 }
 
-/* Tied tensors take what all of them allow. */
 static struct tensor joined(const struct filling *f, int index)
 {
     struct tensor tensor = f->tensors[index];
-    for (int i = 0; tensor.group && i < f->count; i++)
-        if (f->tensors[i].group == tensor.group)
-            tensor.choices &= f->tensors[i].choices;
+    tensor.choices = tied_choices(f->tensors, f->count, index);
     return tensor;
 }
 
@@ -166,16 +173,26 @@ bool uniform_bits(const struct tensor *tensors, int count, const struct budget *
 
 /* ---- sensitivity ---- */
 
+static double range_of(double limit, bool is_signed) { return is_signed ? 2 * limit : limit; }
+
+/* A range of b bits has 2^b - this many steps. */
+static double offset_of(bool is_signed, bool paper_step) { return is_signed && !paper_step ? 2 : 1; }
+
 struct noise noise_of(double trace, double limit, bool is_signed, bool paper_step)
 {
-    double range = is_signed ? 2 * limit : limit;
-    return (struct noise){trace * range * range / 12, is_signed && !paper_step ? 2 : 1};
+    double range = range_of(limit, is_signed);
+    return (struct noise){trace * range * range / 12, offset_of(is_signed, paper_step)};
+}
+
+double noise_at(struct noise noise, double bits)
+{
+    double levels = exp2(bits) - noise.offset;
+    return noise.scale / (levels * levels);
 }
 
 double noise_variance(double bits, double limit, bool is_signed, bool paper_step)
 {
-    double range = is_signed ? 2 * limit : limit;
-    double step = range / (exp2(bits) - (is_signed && !paper_step ? 2 : 1));
+    double step = range_of(limit, is_signed) / (exp2(bits) - offset_of(is_signed, paper_step));
     return step * step / 12;
 }
 

@@ -48,8 +48,8 @@ static bool add_place(struct making *m, int variable, int class, struct error *e
         while (m->v.of[first] != variable)
             first++;
         return fail(error,
-                    "%s: ties and costs of products of widths join so many tensors that they have more than %d combinations; "
-                    "allow fewer widths or fewer ties, or take solver relaxed",
+                    "%s: ties and costs of products of widths join so many tensors that they have more than %d "
+                    "combinations; allow fewer widths or fewer ties, or take solver relaxed",
                     m->v.problem->tensors[first].name, MOST_OPTIONS);
     }
     c->options[class] *= widths;

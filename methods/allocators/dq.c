@@ -22,7 +22,8 @@ static bool names_costs(const struct settings *s) { return strchr(setting_text(s
 
 static const struct param penalty = {
     .name = "dq_penalty", .type = PARAM_REAL, .fallback = "0.1", .min = 0, .max = 1e6, .source = "pub",
-    .help = "Weight in the loss of each budget's squared excess, in bits: so scaled that all tensors at 8 bits cost 8 [ours]."};
+    .help = "Weight in the loss of each budget's squared excess, in bits: so scaled that all tensors at 8 bits cost 8 "
+            "[ours]."};
 static const struct param penalty_a = {
     .name = "dq_penalty_a", .type = PARAM_REAL, .fallback = "0.1", .min = 0, .max = 1e6, .used = names_costs,
     .source = "pub",
@@ -222,7 +223,8 @@ static void update(void *memory, long step, double lr_factor)
 
 const struct alloc_ops allocator_dq = {
     .plug = {.name = "dq", .version = 2,
-             .help = "DQ: learns a power-of-two step and a range per tensor by gradient, with penalties above the budgets; tied tensors have the width of their largest member [ours]; no guarantee, the miss is recorded.",
+             .help = "DQ: learns a power-of-two step and a range per tensor by gradient, with penalties above the budgets; "
+                     "tied tensors have the width of their largest member [ours]; no guarantee, the miss is recorded.",
              .params = (const struct param *const[]){ALLOCATION_PARAMS, &penalty, &penalty_a, &rate, &log_every, 0}},
     .guarantees = false,
     .quantiser = &quantiser,

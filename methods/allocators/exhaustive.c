@@ -15,7 +15,8 @@ static void *begin(const struct allocation *a) { return qbitopt_begin(a, &solver
 
 const struct alloc_ops allocator_exhaustive = {
     .plug = {.name = "exhaustive", .version = 1,
-             .help = "As qbitopt, with the true optimum of every reallocation found by trying all allocations; for networks small enough.",
+             .help = "As qbitopt, with the true optimum of every reallocation found by trying all allocations; for networks "
+                     "small enough.",
              .params = (const struct param *const[]){QBITOPT_PARAMS, 0}},
     .guarantees = true,
     .check = check_widths, .probes = qbitopt_probes, .solvable = solvable, .begin = begin, .assign = qbitopt_assign,

@@ -96,7 +96,8 @@ static bool parse(const char *text, char **canonical, struct error *error)
 
 static const struct param bits_param = {
     .name = "bits", .type = PARAM_TEXT, .form = "NAME=WIDTH,... like conv1.*=8,*.input=4", .parse = parse, .source = "",
-    .help = "Width of every tensor by name, fc1.weight=4,fc1.input=8,...; also by pattern, *.input=8 (first and last stand for those layers); the last match counts. `bitsweep run --from FILE` writes it."};
+    .help = "Width of every tensor by name, fc1.weight=4,fc1.input=8,...; also by pattern, *.input=8 (first and last stand "
+            "for those layers); the last match counts. `bitsweep run --from FILE` writes it."};
 
 /* ---- of a network ---- */
 

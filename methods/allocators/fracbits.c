@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * FracBits (Yang & Jin, AAAI 2021): learned-gradient allocation. Every tensor learns a real width lambda; its values are
- * those of the two allowed widths a <= lambda < b around it (published: neighbours), (1-f) Q_a + f Q_b, f = (lambda-a) / (b-a).
- * The loss has kappa |cost - budget| added; late in training the widths are rounded and frozen. No guarantee. METHODS 4.
- * Tied tensors share one lambda, whose gradient is the sum of theirs. */
+ * those of the two allowed widths a <= lambda < b around it (published: neighbours), (1-f) Q_a + f Q_b, f = (lambda-a) /
+ * (b-a). The loss has kappa |cost - budget| added; late in training the widths are rounded and frozen. No guarantee. METHODS
+ * 4. Tied tensors share one lambda, whose gradient is the sum of theirs. */
 #include "penalty.h"
 #include "../../bench/kernels/kernels.h"
 #include "../../bench/params.h"
@@ -15,10 +15,12 @@
 
 static const struct param quantiser_param = {
     .name = "quantiser", .type = PARAM_PLUG, .kind = PLUG_QUANTISER, .fallback = "dorefa", .source = "pub",
-    .help = "Quantiser between whose values at two widths allocator fracbits interpolates; both take the range of the lower."};
+    .help = "Quantiser between whose values at two widths allocator fracbits interpolates; both take the range of the "
+            "lower."};
 static const struct param kappa = {
     .name = "fracbits_kappa", .type = PARAM_REAL, .fallback = "1", .min = 0, .max = 1e6, .source = "pub",
-    .help = "Weight in the loss of each budget's |cost - budget|, in bits: so scaled that all tensors at 8 bits cost 8 [ours]."};
+    .help = "Weight in the loss of each budget's |cost - budget|, in bits: so scaled that all tensors at 8 bits cost 8 "
+            "[ours]."};
 static const struct param rate = {
     .name = "fracbits_lr", .type = PARAM_REAL, .fallback = "lr", .choices = (const char *const[]){"lr", 0},
     .min = 0, .max = 1e3, .source = "ours",
@@ -28,10 +30,12 @@ static const struct param round_at = {
     .help = "Share of the steps after which the widths are rounded and frozen."};
 static const struct param bisections = {
     .name = "fracbits_bisections", .type = PARAM_INT, .fallback = "10", .min = 0, .max = 50, .source = "pub",
-    .help = "Halvings of the offset, between 0 and minus the widest gap of allowed widths (published: minus 1), that all real widths get before they are rounded, so that the cost meets the budget."};
+    .help = "Halvings of the offset, between 0 and minus the widest gap of allowed widths (published: minus 1), that all "
+            "real widths get before they are rounded, so that the cost meets the budget."};
 static const struct param tolerance = {
     .name = "fracbits_tolerance", .type = PARAM_REAL, .fallback = "0.01", .min = 0, .max = 1, .source = "pub",
-    .help = "Relative distance from the budget that ends the bisection, so the cost may be above it by as much; 0: never above where the bisection finds such widths."};
+    .help = "Relative distance from the budget that ends the bisection, so the cost may be above it by as much; 0: never "
+            "above where the bisection finds such widths."};
 static const struct param log_every = {
     .name = "fracbits_log_every", .type = PARAM_INT, .fallback = "250", .min = 1, .max = 1e9, .source = "ours",
     .help = "Steps between recorded allocations (the widths move on every step)."};
@@ -151,7 +155,8 @@ static void update_range(struct range *range, double lr, double momentum)
 }
 
 static const struct quantiser_ops quantiser = {
-    .plug = {.name = "fracbits", .version = 1, .help = "FracBits' interpolation between a quantiser's values at two widths."},
+    .plug = {.name = "fracbits", .version = 1,
+             .help = "FracBits' interpolation between a quantiser's values at two widths."},
     .learns = true,
     .begin = begin_range, .fit = fit, .backward = backward, .update = update_range, .quantise = quantise,
 };
@@ -296,8 +301,8 @@ static int widest_gap(const struct state *s)
     return widest;
 }
 
-/* Published: offset by bisection until the cost is within the tolerance. Where none is found: the largest offset that was seen
- * to stay below [ours]. */
+/* Published: offset by bisection until the cost is within the tolerance. Where none is found: the largest offset that was
+ * seen to stay below [ours]. */
 static void freeze(struct state *s)
 {
     double slack = s->tolerance + ROUNDING, low = -widest_gap(s), high = 0, offset = 0, used = share_used(s, 0);
@@ -381,7 +386,9 @@ static const char *check(const struct settings *settings)
 
 const struct alloc_ops allocator_fracbits = {
     .plug = {.name = "fracbits", .version = 1,
-             .help = "FracBits: learns a real width per tensor by gradient, with a penalty on the distance from the budgets, then rounds and freezes; tied tensors share one width, gaps between allowed widths are interpolated over [ours]; no guarantee, the miss is recorded.",
+             .help = "FracBits: learns a real width per tensor by gradient, with a penalty on the distance from the "
+                     "budgets, then rounds and freezes; tied tensors share one width, gaps between allowed widths are "
+                     "interpolated over [ours]; no guarantee, the miss is recorded.",
              .params = (const struct param *const[]){ALLOCATION_PARAMS, &quantiser_param, &kappa, &rate, &round_at,
                                                      &bisections, &tolerance, &log_every, 0}},
     .guarantees = false,

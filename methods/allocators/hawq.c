@@ -18,19 +18,25 @@
 static const struct param pin = {
     .name = "pin", .type = PARAM_TEXT, .parse = pin_parse, .pairs = true, .fallback = PINNED, .source = "pub",
     .form = "none, or PATTERN=WIDTH,... like " PINNED,
-    .help = "Fixed widths by name pattern, outside the means over tensors; hawq's own default excludes the first and the last layer. none: nothing is pinned."};
+    .help = "Fixed widths by name pattern, outside the means over tensors; hawq's own default excludes the first and the "
+            "last layer. none: nothing is pinned."};
 static const struct param widths = {
     .name = "hawq_widths", .type = PARAM_DIMS, .fallback = "4-8", .min = 2, .max = 8, .source = "pub",
-    .help = "Widths that hawq chooses from, joined by '-', of those from min_bits to max_bits: 2-4-8. Pinned tensors keep theirs."};
+    .help = "Widths that hawq chooses from, joined by '-', of those from min_bits to max_bits: 2-4-8. Pinned tensors keep "
+            "theirs."};
 static const struct param activations = {
-    .name = "hawq_activations", .type = PARAM_CHOICE, .fallback = "weight", .choices = WORDS("weight", "allocated"), .source = "pub",
-    .help = "Widths of the activations: that of their layer's weight (published), or chosen by themselves with Fisher traces as sensitivities (ours)."};
+    .name = "hawq_activations", .type = PARAM_CHOICE, .fallback = "weight", .choices = WORDS("weight", "allocated"),
+    .source = "pub",
+    .help = "Widths of the activations: that of their layer's weight (published), or chosen by themselves with Fisher "
+            "traces as sensitivities (ours)."};
 static const struct param draws = {
     .name = "hawq_draws", .type = PARAM_INT, .fallback = "32", .min = 1, .max = 1e6, .source = "ours",
-    .help = "Random vectors of Hutchinson's estimator of the Hessian's traces; each takes two backward passes over the probe's samples."};
+    .help = "Random vectors of Hutchinson's estimator of the Hessian's traces; each takes two backward passes over the "
+            "probe's samples."};
 static const struct param step = {
     .name = "hawq_step", .type = PARAM_REAL, .fallback = "0.001", .min = 1e-6, .max = 1, .source = "ours",
-    .help = "Step of the finite differences of gradients that stand for the Hessian's products, over the weights' root mean square."};
+    .help = "Step of the finite differences of gradients that stand for the Hessian's products, over the weights' root mean "
+            "square."};
 static const struct param solver = {
     .name = "solver", .type = PARAM_PLUG, .kind = PLUG_SOLVER, .fallback = "ilp", .source = "pub",
     .help = "Solver of the allocation problem; published is the integer programme."};
@@ -80,7 +86,8 @@ static bool share_choices(struct tensor *tensors, int count, struct error *error
                 tensors[i].choices &= tensors[k].choices;
     for (int i = 0; i < count; i++)
         if (!tensors[i].choices)
-            return fail(error, "hawq gives a layer's input the width of its weight, and ties make groups of them, but %s has "
+            return fail(error,
+                        "hawq gives a layer's input the width of its weight, and ties make groups of them, but %s has "
                         "no width in common with the others; give them common widths in limits and pin, or choose "
                         "hawq_activations=allocated", tensors[i].name);
     return true;
@@ -100,7 +107,8 @@ static bool narrow(const struct settings *settings, struct tensor *tensors, int 
             continue;
         if (!(t->choices & choices))
             return fail(error, "hawq_widths=%s has no width that %s may have (%d to %d); add one, or change min_bits, "
-                        "max_bits or limits", setting_text(settings, "hawq_widths"), t->name, tensor_least(t), tensor_most(t));
+                        "max_bits or limits", setting_text(settings, "hawq_widths"), t->name, tensor_least(t),
+                        tensor_most(t));
         t->choices &= choices;
     }
     return true;
@@ -124,7 +132,8 @@ static bool solvable(const struct settings *settings, const struct tensor *tenso
         double least, most;
         budget_range(&budgets[b], own, count, &least, &most);
         if (!budget_met(&budgets[b], least))
-            good = fail(error, "budget %s = %.10g is infeasible for hawq with hawq_widths=%s: feasible are %.10g to %.10g %s",
+            good = fail(error, "budget %s = %.10g is infeasible for hawq with hawq_widths=%s: feasible are %.10g to %.10g "
+                               "%s",
                         budgets[b].cost->plug.name, budgets[b].limit, setting_text(settings, "hawq_widths"), least, most,
                         budgets[b].cost->unit);
     }
@@ -289,7 +298,9 @@ static bool probes(const struct settings *settings)
 
 const struct alloc_ops allocator_hawq = {
     .plug = {.name = "hawq", .version = 1,
-             .help = "HAWQ-V3: Hessian traces and quantisation errors of the weights, measured once before training (published: of a trained float net, init=float), and an integer programme; the network is then trained at these widths.",
+             .help = "HAWQ-V3: Hessian traces and quantisation errors of the weights, measured once before training "
+                     "(published: of a trained float net, init=float), and an integer programme; the network is then "
+                     "trained at these widths.",
              .params = (const struct param *const[]){
                  &param_budget, &param_min_bits, &param_max_bits, &param_allocate, &pin, &param_limits, &param_tie,
                  &param_quantiser, &param_probe_samples, &widths, &activations, &draws, &step, &solver, 0}},

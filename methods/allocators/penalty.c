@@ -10,7 +10,7 @@ void penalty_begin(struct penalty *p, const struct allocation *a)
 {
     p->allocation = a;
     for (int b = 0; b < a->budget_count; b++) {
-        double bits = budget_in_bits(&a->budgets[b], a->tensors, a->count, 1);
+        double bits = REFERENCE_BITS / budget_reference(&a->budgets[b], a->tensors, a->count);
         p->bits_per_unit[b] = isfinite(bits) ? bits : 0; /* a cost that is zero at any width pulls nothing */
     }
 }

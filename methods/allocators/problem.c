@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define ROUNDING 1e-12 /* of a sum of shares */
-#define REFERENCE_BITS 8
 
 double problem_omega(const struct problem *p, const int *bits)
 {
@@ -23,7 +22,10 @@ double budget_price(const struct budget *budget, const struct tensor *tensors, i
     return cost_price(budget->cost, budget->context, tensors, count, bits);
 }
 
-bool budget_met(const struct budget *budget, double price) { return price <= budget->limit + ROUNDING * fabs(budget->limit); }
+bool budget_met(const struct budget *budget, double price)
+{
+    return price <= budget->limit + ROUNDING * fabs(budget->limit);
+}
 
 bool budgets_met(const struct budget *budgets, int budget_count, const struct tensor *tensors, int count, const float *bits)
 {
@@ -69,9 +71,9 @@ static int reference_width(const struct tensor *tensor)
     return REFERENCE_BITS;
 }
 
-double budget_in_bits(const struct budget *budget, const struct tensor *tensors, int count, double price)
+double budget_reference(const struct budget *budget, const struct tensor *tensors, int count)
 {
-    return REFERENCE_BITS * price / price_of(budget, tensors, count, reference_width);
+    return price_of(budget, tensors, count, reference_width);
 }
 
 /* ---- solving ---- */
@@ -87,7 +89,8 @@ static bool fail_infeasible(const struct problem *p, const struct solver_ops *so
         const struct budget *budget = &p->budgets[b];
         double least, most;
         budget_range(budget, p->tensors, p->count, &least, &most);
-        char *longer = format_text("%s%s %s %.10g: by itself feasible from %.10g (all at their least width) to %.10g %s (all at "
+        char *longer = format_text("%s%s %s %.10g: by itself feasible from %.10g (all at their least width) to %.10g %s "
+                                   "(all at "
                                    "their most)", text, b ? ";" : "", budget->cost->plug.name, budget->limit, least, most,
                                    budget->cost->unit);
         free(text);

@@ -50,8 +50,9 @@ bool budgets_met(const struct budget *, int budget_count, const struct tensor *,
 void budget_range(const struct budget *, const struct tensor *, int count, double *least, double *most);
 /* Whether widths of this kind change it. */
 bool budget_concerns(const struct budget *, const struct tensor *, int count, enum tensor_kind);
-/* A limit or price in bits: so scaled that all tensors at 8 bits cost 8, so that different costs can be compared. */
-double budget_in_bits(const struct budget *, const struct tensor *, int count, double price);
+/* The price of all tensors at REFERENCE_BITS: what a limit in % is a share of, and what different costs are compared by. */
+#define REFERENCE_BITS 8
+double budget_reference(const struct budget *, const struct tensor *, int count);
 
 /* ---- joint choices ---- */
 

@@ -31,17 +31,21 @@ const struct param qbitopt_freeze = {
 const struct param qbitopt_fit_source = {
     .name = "fit_source", .type = PARAM_CHOICE, .fallback = "backward", .source = "ours",
     .choices = (const char *const[]){"backward", "float", 0},
-    .help = "Where the Fisher traces come from: moving averages over the training's own backward passes (an approximation for weights, whose gradients are summed over the batch), or an unquantised pass apart before each reallocation."};
+    .help = "Where the Fisher traces come from: moving averages over the training's own backward passes (an approximation "
+            "for weights, whose gradients are summed over the batch), or an unquantised pass apart before each "
+            "reallocation."};
 const struct param qbitopt_fit_momentum = {
     .name = "fit_momentum", .type = PARAM_REAL, .fallback = "0.99", .min = 0, .max = 0.999999, .source = "rec",
     .used = averages,
     .help = "Memory of the moving average of the Fisher traces, per step (bias-corrected)."};
 const struct param qbitopt_fit_every = {
     .name = "fit_every", .type = PARAM_INT, .fallback = "12", .min = 1, .max = 1e6, .source = "ours", .used = averages,
-    .help = "Estimate the traces on every n-th step only, an approximation that saves the input gradient of the first layer; the memory in steps stays. 1: every step."};
+    .help = "Estimate the traces on every n-th step only, an approximation that saves the input gradient of the first "
+            "layer; the memory in steps stays. 1: every step."};
 static const struct param fractional = {
     .name = "fractional", .type = PARAM_BOOL, .fallback = "false", .source = "rec",
-    .help = "Real widths until the freeze, whole ones from there on (mode fp only): real widths cannot be stored, so until then the cost is a surrogate."};
+    .help = "Real widths until the freeze, whole ones from there on (mode fp only): real widths cannot be stored, so until "
+            "then the cost is a surrogate."};
 static const struct param solver = {
     .name = "solver", .type = PARAM_PLUG, .kind = PLUG_SOLVER, .fallback = "auto", .source = "ours",
     .help = "Solver of the integer allocation problem."};
@@ -105,8 +109,6 @@ static void make_sides(struct state *s)
                     budgets[found++] = a->budgets[b];
                     break;
                 }
-        if (found == 0) /* solvers want a budget, and every one is met */
-            budgets[found++] = a->budgets[0];
         s->sides[side].budgets = budgets;
         s->sides[side].budget_count = found;
         for (int i = 0; i < a->count; i++)
@@ -373,7 +375,8 @@ static void *begin(const struct allocation *a) { return qbitopt_begin(a, setting
 
 const struct alloc_ops allocator_qbitopt = {
     .plug = {.name = "qbitopt", .version = 1,
-             .help = "QBitOpt: sensitivities from the training and a solver reallocate bits every tau steps, always within the budget.",
+             .help = "QBitOpt: sensitivities from the training and a solver reallocate bits every tau steps, always within "
+                     "the budget.",
              .params = (const struct param *const[]){QBITOPT_PARAMS, &fractional, &solver, 0}},
     .guarantees = true,
     .check = check, .probes = qbitopt_probes, .solvable = solvable, .begin = begin, .assign = qbitopt_assign,

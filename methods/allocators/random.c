@@ -16,7 +16,8 @@
 
 static const struct param tries = {
     .name = "random_tries", .type = PARAM_INT, .fallback = "100000", .min = 1, .max = 1e9, .source = "ours",
-    .help = "Draws that break a further budget before another budget is met by counting, and then a Markov chain is used, which is approximate."};
+    .help = "Draws that break a further budget before another budget is met by counting, and then a Markov chain is used, "
+            "which is approximate."};
 static const struct param sweeps = {
     .name = "random_sweeps", .type = PARAM_INT, .fallback = "1000", .min = 1, .max = 1e6, .source = "ours",
     .help = "Length of that Markov chain, in moves for each tensor: the longer, the closer to equal chances."};
@@ -313,7 +314,9 @@ static bool assign(void *memory, long step, struct decision *decision)
 
 const struct alloc_ops allocator_random = {
     .plug = {.name = "random", .version = 1,
-             .help = "One of all allocations that meet the budgets, each equally likely, drawn once from the seed; approximate (a Markov chain) where several budgets, or costs without a common quantum, leave no exact way.",
+             .help = "One of all allocations that meet the budgets, each equally likely, drawn once from the seed; "
+                     "approximate (a Markov chain) where several budgets, or costs without a common quantum, leave no exact "
+                     "way.",
              .params = (const struct param *const[]){ALLOCATION_PARAMS, &param_quantiser, &tries, &sweeps, 0}},
     .guarantees = true,
     .check = check_widths, .solvable = solvable, .begin = begin, .assign = assign,

@@ -66,12 +66,6 @@ double limit_of(const struct range *range)
     return running ? range->average / range->weight : (double)range->limit;
 }
 
-double noise_at(struct noise noise, double bits)
-{
-    double levels = exp2(bits) - noise.offset;
-    return noise.scale / (levels * levels);
-}
-
 bool sensitivity_row(const struct tensor *tensor, struct noise noise, double *omega)
 {
     bool finite = true;

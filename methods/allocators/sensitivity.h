@@ -7,9 +7,9 @@
 
 /* Omega(b) = T D(b)²/12, D the step of a quantiser of b bits.
  * Weights and activations: T is the trace of the empirical Fisher, the mean over samples of ‖dL/dθ‖² (FIT, arXiv
- * 2210.08502), estimated by n‖g‖² of a batch of n with mean loss. Exact for activations, whose batch axis is summed, without batch norm.
- * For weights it also holds the products of different samples' gradients: the mean over i of ‖g_i‖² plus the sum over j ≠ i
- * of g_i·g_j.
+ * 2210.08502), estimated by n‖g‖² of a batch of n with mean loss. Exact for activations, whose batch axis is summed, without
+ * batch norm. For weights it also holds the products of different samples' gradients: the mean over i of ‖g_i‖² plus the sum
+ * over j ≠ i of g_i·g_j.
  * Gradients: T = 2 N ‖X‖²/‖dW‖², so that Omega = D²/6 N ‖X‖²/‖dW‖², the relative variance of dW = Gᵀ·X from stochastic
  * rounding of G, with N outputs, X unfolded [ours]; dW is the run's own, so it holds the noise of the width in force. In
  * hfqt what is rounded is the transformed G, whose range is another: there it is an approximation. */
@@ -42,9 +42,6 @@ void sensitivity_tables_make(struct sensitivity_tables *, const struct allocatio
 bool sensitivity_fill(const struct sensitivity *, struct sensitivity_tables *);
 /* One tensor's row of omega from its noise; INFINITY where the width is not allowed. False: not finite where it is. */
 bool sensitivity_row(const struct tensor *, struct noise, double *omega /* MOST_WIDTH + 1 */);
-
-/* Omega of one tensor at a real width. */
-double noise_at(struct noise, double bits);
 
 /* The largest magnitude that a tensor's quantiser represents: a weight's or a learned one as it is, an activation's running
  * one. */

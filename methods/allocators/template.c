@@ -6,6 +6,7 @@
 #include "allocation.h"
 #include "sensitivity.h"
 #include "../../bench/params.h"
+#include "../../bench/plugin.h"
 #include <math.h>
 #include <string.h>
 

@@ -9,7 +9,8 @@ struct variables {
     struct cost_totals totals;
     int count;
     int *of;                        /* tensors: its variable; numbered in network order of their first tensors */
-    uint64_t *choices;              /* variables: widths that its tensors, their omegas and budgets on largest layers allow */
+    uint64_t *choices;              /* variables: widths that its tensors, their omegas and budgets on largest layers
+                                       allow */
     int layers;                     /* that have tensors */
     int *layer_of;                  /* tensors: its layer among these */
     int (*members)[TENSOR_KINDS];   /* layers: tensors of each, -1 past the end */

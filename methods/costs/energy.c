@@ -130,7 +130,8 @@ static bool has_allocator(const struct settings *settings) { return !setting_is(
 const struct param param_energy_table = {
     .name = "energy_table", .type = PARAM_TEXT, .parse = parse, .fallback = DEFAULT_TABLE, .used = has_allocator,
     .form = "default, or the path of a CSV file",
-    .source = "pub", .help = "Energy of operations and memories for the cost energy_pj: default (45 nm, Horowitz, ISSCC 2014; DRAM the middle of its range [ours]), or a table of one's own (docs/costs.md).",
+    .source = "pub", .help = "Energy of operations and memories for the cost energy_pj: default (45 nm, Horowitz, ISSCC "
+                             "2014; DRAM the middle of its range [ours]), or a table of one's own (docs/costs.md).",
 };
 
 /* ---- the cost ---- */
@@ -216,7 +217,8 @@ static double layer(const void *context, const struct cost_totals *totals, const
 
 const struct cost_ops cost_energy_pj = {
     .plug = {.name = "energy_pj", .alias = "energy", .version = 1,
-             .help = "Energy of one sample's forward pass: multiplications, additions, and weights and inputs moved, from a table (energy_table).",
+             .help = "Energy of one sample's forward pass: multiplications, additions, and weights and inputs moved, from a "
+                     "table (energy_table).",
              .params = (const struct param *const[]){&param_energy_table, 0}},
     .unit = "pJ", .joint = true, .open = open_energy, .close = free, .layer = layer,
 };

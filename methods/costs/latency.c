@@ -193,7 +193,8 @@ static bool has_allocator(const struct settings *settings) { return !setting_is(
 const struct param param_latency_table = {
     .name = "latency_table", .type = PARAM_TEXT, .parse = parse, .fallback = NO_TABLE, .used = has_allocator,
     .form = "none, or the path of a CSV file",
-    .source = "ours", .help = "Measured latencies for the cost latency_ms, as `bitsweep bench kernels --write-latency FILE` writes them (docs/costs.md).",
+    .source = "ours", .help = "Measured latencies for the cost latency_ms, as `bitsweep bench kernels --write-latency FILE` "
+                              "writes them (docs/costs.md).",
 };
 
 /* ---- the cost ---- */
@@ -260,7 +261,8 @@ static double layer(const void *context, const struct cost_totals *totals, const
 
 const struct cost_ops cost_latency_ms = {
     .plug = {.name = "latency_ms", .alias = "latency", .version = 1,
-             .help = "Latency of one sample's forward pass: sum of the layers' times in a measured table (latency_table); a shape that was not measured takes the nearest one's time per MAC, which is an approximation.",
+             .help = "Latency of one sample's forward pass: sum of the layers' times in a measured table (latency_table); a "
+                     "shape that was not measured takes the nearest one's time per MAC, which is an approximation.",
              .params = (const struct param *const[]){&param_latency_table, 0}},
     .unit = "ms", .joint = true, .open = open_latency, .close = close_latency, .layer = layer,
 };

@@ -63,12 +63,14 @@ static double constant_bytes(const void *context)
 
 const struct cost_ops cost_bops_train = {
     .plug = {.name = "bops_train", .version = 1,
-             .help = "Bit operations per sample of training: all three products at their widths, the transforms' additions, re-quantisations."},
+             .help = "Bit operations per sample of training: all three products at their widths, the transforms' additions, "
+                     "re-quantisations."},
     .unit = "bit operation", .joint = true, .open = open_network, .close = close_network, .layer = operations,
 };
 
 const struct cost_ops cost_train_bytes = {
     .plug = {.name = "train_bytes", .version = 1,
-             .help = "Bytes of training: parameters, velocities, gradients, and what one batch keeps for its backward pass: inputs, masks."},
+             .help = "Bytes of training: parameters, velocities, gradients, and what one batch keeps for its backward pass: "
+                     "inputs, masks."},
     .unit = "byte", .open = open_network, .close = close_network, .layer = bytes, .constant = constant_bytes,
 };

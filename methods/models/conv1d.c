@@ -39,7 +39,8 @@ static size_t nodes(const struct settings *settings, const struct dataset *datas
 
 const struct model_ops model_conv1d = {
     .plug = {.name = "conv1d", .version = 1,
-             .help = "Convolutions of 5 along the length of sensor windows, each with normalisation, ReLU and max pooling by 2; mean over the rest.",
+             .help = "Convolutions of 5 along the length of sensor windows, each with normalisation, ReLU and max pooling "
+                     "by 2; mean over the rest.",
              .params = (const struct param *const[]){&channels, 0}},
     .check = check,
     .nodes = nodes,

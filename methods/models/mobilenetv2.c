@@ -72,7 +72,8 @@ static size_t nodes(const struct settings *settings, const struct dataset *datas
 
 const struct model_ops model_mobilenetv2 = {
     .plug = {.name = "mobilenetv2", .version = 1,
-             .help = "MobileNetV2; images smaller than 96 x 96 take the CIFAR form: stride 1 in the first convolution and in the 24-channel stage.",
+             .help = "MobileNetV2; images smaller than 96 x 96 take the CIFAR form: stride 1 in the first convolution and "
+                     "in the 24-channel stage.",
              .params = (const struct param *const[]){&multiplier, 0}},
     .check = check,
     .nodes = nodes,

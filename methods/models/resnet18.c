@@ -24,7 +24,8 @@ static size_t nodes(const struct settings *settings, const struct dataset *datas
 
 const struct model_ops model_resnet18 = {
     .plug = {.name = "resnet18", .version = 1,
-             .help = "ResNet-18 for large images (224 x 224): four stages of two blocks, 64 to 512 channels, projection shortcuts."},
+             .help = "ResNet-18 for large images (224 x 224): four stages of two blocks, 64 to 512 channels, projection "
+                     "shortcuts."},
     .check = check,
     .nodes = nodes,
 };

@@ -40,14 +40,16 @@ static size_t nodes_32(const struct settings *settings, const struct dataset *da
 
 const struct model_ops model_resnet20 = {
     .plug = {.name = "resnet20", .version = 1,
-             .help = "ResNet-20 for small images: three stages of three blocks, 16-32-64 channels, shortcut A (subsampling, zero channels)."},
+             .help = "ResNet-20 for small images: three stages of three blocks, 16-32-64 channels, shortcut A (subsampling, "
+                     "zero channels)."},
     .check = check_20,
     .nodes = nodes_20,
 };
 
 const struct model_ops model_resnet32 = {
     .plug = {.name = "resnet32", .version = 1,
-             .help = "ResNet-32 for small images: three stages of five blocks, 16-32-64 channels, shortcut A (subsampling, zero channels)."},
+             .help = "ResNet-32 for small images: three stages of five blocks, 16-32-64 channels, shortcut A (subsampling, "
+                     "zero channels)."},
     .check = check_32,
     .nodes = nodes_32,
 };

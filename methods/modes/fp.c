@@ -18,8 +18,8 @@ struct state {
     float *forward_w, *gradient_w;    /* convolutions: as the products take them */
 };
 
-/* A thread's scratch, in floats: one sample of X and of G with borders, the sample's values where the quantiser gives them, rows
- * of dX; then the sums of dW. */
+/* A thread's scratch, in floats: one sample of X and of G with borders, the sample's values where the quantiser gives them,
+ * rows of dX; then the sums of dW. */
 struct layout { size_t x, g, values, rows, end; };
 
 static bool makes_codes(const struct product *p) { return p->quantiser && !p->quantiser->quantise; }

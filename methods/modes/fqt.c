@@ -5,7 +5,8 @@
 
 static const struct param published_ablation = {
     .name = "published_ablation", .type = PARAM_BOOL, .fallback = "false", .source = "pub",
-    .help = "The HDQT authors' switch for 'no Hadamard': operands re-quantised and results divided by the block size although nothing is transformed; shrinks gradients."};
+    .help = "The HDQT authors' switch for 'no Hadamard': operands re-quantised and results divided by the block size "
+            "although nothing is transformed; shrinks gradients."};
 
 static void *prepare(const struct settings *settings, const struct product *p, struct arena *arena)
 {

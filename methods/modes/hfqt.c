@@ -11,7 +11,8 @@ static const struct param block = {
     .help = "Cap on the block of the transform; largest = the largest power of two that divides the axis (published)."};
 static const struct param pad = {
     .name = "hadamard_pad", .type = PARAM_BOOL, .fallback = "false", .source = "ours",
-    .help = "Pad an axis with zeros to whole blocks (of the cap, or of the next power of two), so that odd sizes are transformed too."};
+    .help = "Pad an axis with zeros to whole blocks (of the cap, or of the next power of two), so that odd sizes are "
+            "transformed too."};
 static const struct param signs = {
     .name = "hadamard_signs", .type = PARAM_BOOL, .fallback = "false", .source = "ours",
     .help = "Multiply by random signs, fixed for the run, before the transform."};

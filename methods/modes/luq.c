@@ -15,7 +15,9 @@ static const char *check(const struct settings *settings)
     if (setting_int(settings, "grad_bits") > MOST_GRADIENT_BITS)
         return "mode luq takes grad_bits 2, 3 or 4: its logarithmic levels reach 2^(2^(grad_bits-1)-2), which must fit "
                "8-bit codes";
-    return net_allocates(settings, TENSOR_GRADIENT) ? "mode luq takes one width for all gradients; fqt and hfqt have them allocated" : NULL;
+    if (net_allocates(settings, TENSOR_GRADIENT))
+        return "mode luq takes one width for all gradients; fqt and hfqt have them allocated";
+    return NULL;
 }
 
 static void *prepare(const struct settings *settings, const struct product *p, struct arena *arena)
@@ -26,7 +28,8 @@ static void *prepare(const struct settings *settings, const struct product *p, s
 
 const struct mode_ops mode_luq = {
     .plug = {.name = "luq", .version = 1,
-             .help = "Logarithmic unbiased quantisation (LUQ): forward SAWB, gradients stochastically to 0 and powers of two times max|G|/2^6 (4 bits).",
+             .help = "Logarithmic unbiased quantisation (LUQ): forward SAWB, gradients stochastically to 0 and powers of "
+                     "two times max|G|/2^6 (4 bits).",
              .params = (const struct param *const[]){
                  &param_grad_bits, &param_grad_scale, &param_act_range, &param_ste, &param_acc_bits, &param_acc_tile,
                  &param_acc_overflow, &param_acc_at, &param_acc_backward, &param_acc_order, &param_weight_store_bits, 0}},

@@ -16,7 +16,8 @@
 static const struct param scale = {
     .name = "dorefa_scale", .type = PARAM_CHOICE, .fallback = "max", .choices = (const char *const[]){"none", "max", 0},
     .source = "ours",
-    .help = "Weights of quantiser dorefa in [-1, 1], as published for networks with normalisation and too large for others (none); or times max|tanh(w)|, so that they keep their size (max)."};
+    .help = "Weights of quantiser dorefa in [-1, 1], as published for networks with normalisation and too large for others "
+            "(none); or times max|tanh(w)|, so that they keep their size (max)."};
 
 static void begin(struct range *range, const struct settings *settings, bool dense)
 {
@@ -134,7 +135,9 @@ static void update(struct range *range, double lr, double momentum)
 
 const struct quantiser_ops quantiser_dorefa = {
     .plug = {.name = "dorefa", .version = 1,
-             .help = "Weights as DoReFa-Net (tanh over its largest magnitude, which the gradient takes for a constant), activations with PACT's learned clip, from 8 in convolutions and 10 in dense layers, without decay; in mode fp. Ours: a signed activation is clipped on both sides; one update at most halves a clip.",
+             .help = "Weights as DoReFa-Net (tanh over its largest magnitude, which the gradient takes for a constant), "
+                     "activations with PACT's learned clip, from 8 in convolutions and 10 in dense layers, without decay; "
+                     "in mode fp. Ours: a signed activation is clipped on both sides; one update at most halves a clip.",
              .params = (const struct param *const[]){&scale, 0}},
     .learns = true,
     .begin = begin, .fit = fit, .backward = backward, .update = update, .quantise = quantise,

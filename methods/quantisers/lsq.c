@@ -63,7 +63,8 @@ static void resize(struct range *range, float before)
 
 const struct quantiser_ops quantiser_lsq = {
     .plug = {.name = "lsq", .version = 1,
-             .help = "Learned step size (LSQ), trained by the network's SGD without weight decay; one update at most halves a step [ours], so that it stays above 0."},
+             .help = "Learned step size (LSQ), trained by the network's SGD without weight decay; one update at most halves "
+                     "a step [ours], so that it stays above 0."},
     .learns = true,
     .fit = fit, .backward = backward, .update = update, .resize = resize,
 };

@@ -45,7 +45,8 @@ static void fit(struct range *range, const float *x, size_t padded_count, size_t
 
 const struct quantiser_ops quantiser_sawb = {
     .plug = {.name = "sawb", .version = 2,
-             .help = "Range from the tensor's first two absolute moments (SAWB); coefficients for 6 and 7 bits are interpolated [ours].",
+             .help = "Range from the tensor's first two absolute moments (SAWB); coefficients for 6 and 7 bits are "
+                     "interpolated [ours].",
              .params = (const struct param *const[]){&param_act_range, &param_ste, 0}},
     .needs_values = straight_through_needs_values,
     .fit = fit,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The exact solver that suits: the dynamic programme for one budget, where it takes the problem and proves its answer, else the
- * integer programme. */
+ * The exact solver that suits: the dynamic programme for one budget, where it takes the problem and proves its answer, else
+ * the integer programme. */
 #include "choice.h"
 
 extern const struct solver_ops solver_knapsack, solver_ilp;

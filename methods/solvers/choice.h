@@ -45,8 +45,8 @@ struct fronts {
 bool fronts_make(const struct choice_problem *, struct fronts *);
 void fronts_free(struct fronts *);
 
-/* Solves a problem of one row: the linear relaxation, the greedy answer found on the way to it, and what `better` makes of it
- * (true: bits became an optimum; NULL: nothing). multiplier: the relaxation's gain per cost. (greedy.c) */
+/* Solves a problem of one row: the linear relaxation, the greedy answer found on the way to it, and what `better` makes of
+ * it (true: bits became an optimum; NULL: nothing). multiplier: the relaxation's gain per cost. (greedy.c) */
 bool fronts_solve(const struct choice_problem *, bool (*better)(struct fronts *, double multiplier, int *bits), int *bits,
                   struct solver_info *);
 #endif

@@ -21,7 +21,8 @@ struct core {
     int count, rows;
     struct deviation *deviations;    /* by rising reduced cost */
     double *load;                    /* deviations × rows: what one adds to its tensor's best column */
-    double *up, *down;               /* (deviations + 1) × rows: a load's steepest rise, fall per reduced cost from there on */
+    double *up, *down;               /* (deviations + 1) × rows: a load's steepest rise, fall per reduced cost from there
+                                        on */
     double *left;                    /* (tensors + 1) × rows: shares of rest left, by depth */
     int *base;                       /* tensors: best columns */
     int *taken;                      /* tensors: column in place of it, or -1 */

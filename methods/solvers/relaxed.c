@@ -214,6 +214,7 @@ static bool solve_tensors(const struct problem *p, int *bits, struct solver_info
 
 const struct solver_ops solver_relaxed = {
     .plug = {.name = "relaxed", .version = 1,
-             .help = "Optimum in real widths, rounded down and filled up greedily: approximate; several budgets; gives a bound."},
+             .help = "Optimum in real widths, rounded down and filled up greedily: approximate; several budgets; gives a "
+                     "bound."},
     .solve_tensors = solve_tensors,
 };

@@ -3,6 +3,7 @@
  * one bit more for the first tensor, unless that has its least or its largest width. */
 #include "allocation.h"
 #include "../../bench/params.h"
+#include "../../bench/plugin.h"
 
 static void *begin(const struct allocation *a) { return (void *)(uintptr_t)a; }
 

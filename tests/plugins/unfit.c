@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Shared objects that are no plugins of this program; UNFIT says why. */
-#include "../../bench/bitsweep.h"
+#include "../../bench/plugin.h"
 
 enum reason { nothing, version, layout, kind, dataset, taken, incomplete, name, fallback };
 
