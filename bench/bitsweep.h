@@ -47,7 +47,7 @@ enum param_type {
 
 enum plug_kind {
     PLUG_DATASET, PLUG_MODEL, PLUG_MODE, PLUG_ALLOCATOR, PLUG_QUANTISER, PLUG_SOLVER, PLUG_COST,
-    PLUG_KINDS
+    PLUG_STRATEGY, PLUG_KINDS
 };
 
 #define MAX_DIMS 63
@@ -379,10 +379,11 @@ struct allocation {
     int count;
     const struct budget *budgets; /* the first is what a single-budget figure or message is about */
     int budget_count;
-    long steps;               /* of the whole run */
+    long steps;               /* of the whole run; incremental: of the task */
     struct arena *arena;
     struct kept *kept;        /* where begin registers what the allocator must not forget; never NULL */
     struct probe *probe;      /* there if alloc_ops.probes asked for it */
+    const void *previous;     /* incremental: its state in the task before, for as many tensors; NULL: there is none */
 };
 
 /* What a training step showed of the tensors. */
@@ -442,6 +443,7 @@ enum node_kind {
     NODE_ACTIVATE,      /* activation alone, or of a sum */
     NODE_MAX_POOL,      /* kernel, stride, pad */
     NODE_MEAN_POOL,     /* kernel 0: over all positions */
+    NODE_JOIN,          /* net->outside, then the input's values, as one position: only bench/nn/cut.c makes it */
     NODE_SHORTCUT       /* every stride-th position of each axis; the new channels are zero, half before and half after:
                            option A of He et al. 2016, as the HDQT authors have it */
 };
@@ -473,6 +475,49 @@ struct model_ops {
     bool flat;              /* takes a sample as one vector in the data set's own order, not as channels-last positions */
     /* The nodes from input to classifier for this data set; returns their number. The last gives the logits. */
     size_t (*nodes)(const struct settings *, const struct dataset *described, struct node_spec *out /* MAX_NODES */);
+    /* Index of the first node of the specialised blocks, which strategy memo gives every task anew; NULL: it has none. */
+    size_t (*block)(const struct settings *, const struct dataset *described);
+};
+
+/* ---- class-incremental strategies -------------------------------------------------------- */
+
+/* One training batch as a strategy's loss sees it. Between rows of logits and of their gradients row_stride(columns). */
+struct lesson {
+    const struct settings *settings;
+    size_t task, old, all;           /* 0-based; classes before this task, and with it */
+    size_t rows;
+    const int32_t *labels;           /* rows: 0 .. all - 1, in the order of the tasks */
+    const float *logits;             /* rows × all, with the corrections that there are */
+    const float *old_logits;         /* rows × old: of the network of the task before; NULL in the first task or if not asked
+                                        for */
+    const float *auxiliary;          /* rows × (all - old + 1): output 0 is any old class; NULL: no auxiliary classifier */
+    float *gradient;                 /* rows × all, zeroed: to be filled with dL/dlogits of L, the mean over the rows */
+    float *auxiliary_gradient;       /* as auxiliary */
+};
+
+enum growth {
+    GROWS_HEAD,                      /* one network, whose classifier gets rows */
+    GROWS_EXTRACTOR,                 /* a new extractor a task, the earlier ones frozen; the classifier reads them all */
+    GROWS_BLOCK                      /* a new block a task (model_ops.block) on a base that is frozen after the first */
+};
+
+struct learner; /* bench/learner.h */
+struct strategy_ops {
+    struct plug plug;
+    enum growth growth;
+    bool keeps_exemplars;            /* and trains on them */
+    bool keeps_all;                  /* trains on all samples of all classes seen (the upper bound) */
+    bool wants_old;                  /* old_logits */
+    bool head_bias;                  /* the classifier has a bias even if the model's has none */
+    bool nme;                        /* the nearest mean of exemplars is reported too; asks for exemplars */
+    const char *(*check)(const struct settings *); /* NULL or why not; NULL: nothing to check */
+    /* Samples of each class to be held out of training, of new classes and of the exemplars (from the second task on). NULL:
+     * 0. */
+    size_t (*holds_out)(const struct settings *, size_t old);
+    /* Fills the gradients; returns the SUM of the rows' losses. */
+    double (*loss)(const struct lesson *);
+    /* After a task's training, before exemplars are chosen; NULL: nothing. */
+    void (*finish)(struct learner *);
 };
 
 #endif

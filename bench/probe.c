@@ -127,8 +127,7 @@ static void draw_samples(struct probe *probe, const uint32_t *indices, size_t co
     free(order);
 }
 
-struct probe *probe_begin(const struct net *run, const struct dataset *dataset, const uint32_t *indices, size_t count,
-                          struct arena *arena)
+struct probe *probe_begin(const struct net *run, const struct dataset *described, size_t count, struct arena *arena)
 {
     struct probe *probe = arena_alloc(arena, sizeof *probe);
     const struct settings *settings = run->settings;
@@ -137,7 +136,7 @@ struct probe *probe_begin(const struct net *run, const struct dataset *dataset, 
     probe->quantiser = run->quantiser;
     probe->count = wanted < count ? wanted : count;
     probe->batch = run->batch < probe->count ? run->batch : probe->count;
-    net_build_model(&probe->net, run->model, settings, dataset, &mode_probe, NULL, probe->batch, arena);
+    net_build_part(&probe->net, run->model, settings, described, run->cut, &mode_probe, NULL, probe->batch, arena);
     for (size_t i = 0; i < probe->net.count; i++) {
         const struct product *p = &probe->net.layers[i].product;
         size_t input = probe->batch * in_size(p->shape), weights = p->n * row_stride(p->k);
@@ -150,11 +149,13 @@ struct probe *probe_begin(const struct net *run, const struct dataset *dataset, 
     probe->input = arena_alloc(arena, largest_input * sizeof *probe->input);
     probe->labels = arena_alloc(arena, probe->batch * sizeof *probe->labels);
     probe->samples = arena_alloc(arena, probe->count * sizeof *probe->samples);
-    if (indices) {
-        batches_begin(&probe->batches, settings, dataset, &probe->net, NULL);
-        draw_samples(probe, indices, count, (uint64_t)setting_int(settings, "seed"));
-    }
     return probe;
+}
+
+void probe_choose(struct probe *probe, const struct dataset *dataset, const uint32_t *indices, size_t count)
+{
+    batches_begin(&probe->batches, probe->run->settings, dataset, &probe->net, NULL);
+    draw_samples(probe, indices, count, (uint64_t)setting_int(probe->run->settings, "seed"));
 }
 
 size_t probe_pool_size(const struct probe *probe) { return probe ? net_pool_size(&probe->net) : 0; }

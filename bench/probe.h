@@ -9,10 +9,10 @@
 /* Whether the run has one: its allocator asks for it, or `explain` does. */
 bool probe_wanted(const struct settings *);
 
-/* A probe of this network (already built), on some of the training samples with these indices; the data set stays where it
- * is. indices NULL: only laid out, as for counting its memory. */
-struct probe *probe_begin(const struct net *run, const struct dataset *, const uint32_t *indices, size_t count,
-                          struct arena *);
+/* A probe of this network (already built), for some of `count` training samples. */
+struct probe *probe_begin(const struct net *run, const struct dataset *described, size_t count, struct arena *);
+/* Draws its samples from these, as many as it was begun for, before it is used; the data set stays where it is. */
+void probe_choose(struct probe *, const struct dataset *, const uint32_t *indices, size_t count);
 /* The pool it needs at least; probe_use_pool gives it one. NULL has none. */
 size_t probe_pool_size(const struct probe *);
 void probe_use_pool(struct probe *, struct pool);

@@ -86,6 +86,13 @@ static double shortcut(const struct node *node, const double *x, size_t y0, size
     return new ? 0 : at(x, node->in, (long)(y0 * s), (long)(x0 * s), c - before);
 }
 
+/* The own features are positions × channels already, as values here have no padding. */
+static double joined(const struct naive *n, const double *x, size_t sample, size_t c)
+{
+    size_t outside = n->net->outside_width;
+    return c < outside ? n->net->outside[sample * row_stride(outside) + c] : x[c - outside];
+}
+
 static double window_value(const struct naive *n, const struct node *node, const double *x, size_t y0, size_t x0, size_t c)
 {
     switch (node->spec.kind) {
@@ -125,6 +132,9 @@ static void compute(const struct naive *n, int index)
     size_t count = count_of(node->out);
     if (node->spec.kind == NODE_NORM)
         normalise(n, node, x, y);
+    else if (node->spec.kind == NODE_JOIN)
+        for (size_t i = 0; i < n->samples * count; i++)
+            y[i] = joined(n, x + i / count * count_of(node->in), i / count, i % count);
     else
         for (size_t i = 0; i < n->samples * count; i++) {
             size_t position = i % count / node->out.c;
@@ -148,6 +158,18 @@ static void read_input(struct naive *n)
             n->values[0][i * s.c + c] = read(n, n->net->input + i * row_stride(s.c) + c);
 }
 
+static double cross_entropy(const double *logits, size_t samples, size_t classes, const int32_t *labels)
+{
+    double loss = 0;
+    for (size_t i = 0; i < samples; i++) {
+        double sum = 0;
+        for (size_t c = 0; c < classes; c++)
+            sum += exp(logits[i * classes + c]);
+        loss += log(sum) - logits[i * classes + (size_t)labels[i]];
+    }
+    return loss;
+}
+
 double naive_loss(const struct net *net, size_t samples, const int32_t *labels, bool evaluating, const float *changed,
                   double by)
 {
@@ -157,14 +179,9 @@ double naive_loss(const struct net *net, size_t samples, const int32_t *labels, 
     read_input(&n);
     for (int i = 0; i < (int)net->node_count; i++)
         compute(&n, i);
-    const double *logits = values_of(&n, (int)net->node_count - 1);
-    double loss = 0;
-    for (size_t i = 0; i < samples; i++) {
-        double sum = 0;
-        for (size_t c = 0; c < net->classes; c++)
-            sum += exp(logits[i * net->classes + c]);
-        loss += log(sum) - logits[i * net->classes + (size_t)labels[i]];
-    }
+    double loss = cross_entropy(values_of(&n, (int)net->node_count - 1), samples, net->classes, labels);
+    if (net->auxiliary_classes)
+        loss += cross_entropy(values_of(&n, (int)net->node_count - 2), samples, net->auxiliary_classes, labels + samples);
     for (size_t i = 0; i <= net->node_count; i++)
         free(n.values[i]);
     return loss / (double)samples;

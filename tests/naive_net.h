@@ -5,7 +5,8 @@
 #include "../bench/nn/nodes.h"
 
 /* Mean cross entropy of the samples in net->input with *changed (an input or a parameter) moved by `by`. evaluating:
- * normalise with running statistics. */
+ * normalise with running statistics. Where there is an auxiliary classifier its own is added, its labels standing behind
+ * the others. */
 double naive_loss(const struct net *, size_t samples, const int32_t *labels, bool evaluating, const float *changed,
                   double by);
 /* Finite difference of that in training. */

@@ -36,7 +36,8 @@ void probe_test_begin(struct probe_test *t, struct settings settings, const stru
     uint32_t *indices = xmalloc(count * sizeof *indices);
     for (size_t i = 0; i < count; i++)
         indices[i] = (uint32_t)i;
-    t->probe = probe_begin(&t->net, &t->dataset, indices, count, &t->arena);
+    t->probe = probe_begin(&t->net, &t->dataset, count, &t->arena);
+    probe_choose(t->probe, &t->dataset, indices, count);
     free(indices);
     size_t own = net_pool_size(&t->net), other = probe_pool_size(t->probe);
     struct pool pool = {.size = own > other ? own : other};

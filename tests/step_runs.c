@@ -18,7 +18,9 @@ static struct probe *begin_probe(struct step_run *run)
         for (size_t j = 0; j < FEATURES; j++)
             run->x[i * FEATURES + j] = (float)rng_normal(run->key + 2, i * FEATURES + j);
     }
-    return probe_begin(&run->net, &run->dataset, indices, STEP_RUN_PROBED, &run->arena);
+    struct probe *probe = probe_begin(&run->net, &run->dataset, STEP_RUN_PROBED, &run->arena);
+    probe_choose(probe, &run->dataset, indices, STEP_RUN_PROBED);
+    return probe;
 }
 
 void step_run_begin(struct step_run *run, struct settings settings, long steps, uint64_t key)

@@ -195,7 +195,8 @@ Test(sensitivity, float_pass_measures_the_unquantised_network)
             indices[i] = (uint32_t)(all[i] = i);
         for (int i = 0; i < 2 * LAYERS; i++)
             bits[i] = 2;
-        f.allocation.probe = probe_begin(&f.net, &f.dataset, indices, SAMPLES, &f.arena);
+        f.allocation.probe = probe_begin(&f.net, &f.dataset, SAMPLES, &f.arena);
+        probe_choose(f.allocation.probe, &f.dataset, indices, SAMPLES);
         size_t size = probe_pool_size(f.allocation.probe);
         probe_use_pool(f.allocation.probe, (struct pool){arena_alloc(&f.arena, size), size});
         net_set_bits(&f.net, bits);

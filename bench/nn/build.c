@@ -5,6 +5,7 @@
 #include "../rules.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define LINE 64
 
@@ -42,14 +43,41 @@ static void place_parameters(struct net *net, const struct net *original, struct
 
 /* ---- layers ---- */
 
-/* Ranges of all three kinds, also where the gradients' width is not allocated. */
-static void add_tensors(struct net *net, size_t layers)
+/* The tensor of the whole model that stands for this one: of its name, or of its kind at the classifier. */
+static const struct tensor *original_of(const struct tensor *tensor, const struct tensor *whole, int count)
+{
+    const struct tensor *found = NULL;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(whole[i].name, tensor->name) == 0)
+            return &whole[i];
+        if (whole[i].kind == tensor->kind)
+            found = &whole[i];
+    }
+    return found;
+}
+
+/* A part of the model is under the rules for the whole. */
+static void follow_rules(struct net *net, const struct dataset *described)
 {
     struct error error;
-    int count = describe_tensors(net->settings, net->nodes, net->node_count, net->tensors);
-    if (net->quantiser && !rules_apply(net->settings, net->tensors, count, &error))
+    struct tensor whole[MAX_TENSORS];
+    int count = describe_model(net->model, net->settings, described, whole);
+    if (!rules_apply(net->settings, whole, count, &error))
         die("%s", error.text); /* pin_check, limits_check and tie_check have refused it before */
-    net->tensor_count = (size_t)count;
+    for (struct tensor *tensor = net->tensors; tensor < net->tensors + net->tensor_count; tensor++) {
+        const struct tensor *original = original_of(tensor, whole, count);
+        tensor->choices = original->choices;
+        tensor->counted = original->counted;
+        tensor->group = original->group;
+    }
+}
+
+/* Ranges of all three kinds, also where the gradients' width is not allocated. */
+static void add_tensors(struct net *net, const struct dataset *described, size_t layers)
+{
+    net->tensor_count = (size_t)describe_tensors(net->settings, net->nodes, net->node_count, net->tensors);
+    if (net->quantiser)
+        follow_rules(net, described);
     for (size_t i = 0; i < net->tensor_count; i++)
         net->ranges[i] = (struct range){.kind = net->tensors[i].kind, .elements = net->tensors[i].elements,
                                         .min_bits = tensor_least(&net->tensors[i]),
@@ -92,7 +120,11 @@ static void build_layer(struct net *net, const struct node *node, size_t layers,
 static void add_nodes(struct net *net, const struct dataset *described, struct arena *arena)
 {
     struct node laid_out[MAX_NODES + 1];
-    net->node_count = lay_out_graph(net->model, net->settings, described, laid_out + 1);
+    struct blueprint whole, part;
+    model_blueprint(&whole, net->model, net->settings, described);
+    cut_blueprint(&part, &whole, net->cut);
+    net->has_classifier = net->cut->end == 0 || net->cut->end == whole.count;
+    net->node_count = lay_out_graph(&part, laid_out + 1);
     net->nodes = (struct node *)arena_alloc(arena, (net->node_count + 1) * sizeof *net->nodes) + 1;
     for (int i = NODE_INPUT; i < (int)net->node_count; i++) {
         struct node *node = &net->nodes[i];
@@ -118,25 +150,40 @@ static void lay_out(struct net *net, const struct net *original, const struct da
     net->input = original ? original->input : arena_alloc(arena, net->batch * sample_size(input->out) * sizeof(float));
     input->y = arena_alloc(arena, sizeof *input->y); /* not in the pool: the caller fills it between steps */
     input->y->memory = net->input;
+    net->outside_width = net->cut->outside;
+    net->auxiliary_classes = net->cut->auxiliary;
+    if (net->outside_width)
+        net->outside = original ? original->outside
+                                : arena_alloc(arena, net->batch * row_stride(net->outside_width) * sizeof(float));
     net->chunk_sums = arena_alloc(arena, 2 * CHUNKS * net->widest * sizeof *net->chunk_sums);
     net->block_sums = arena_alloc(arena, 2 * CHUNKS * net->widest * sizeof *net->block_sums);
     place_parameters(net, original, arena);
     size_t layers = 0;
     for (size_t i = 0; i < net->node_count; i++)
         layers += is_layer(&net->nodes[i]);
-    add_tensors(net, layers);
+    add_tensors(net, described, layers);
     for (const struct node *node = net->nodes; node < net->nodes + net->node_count; node++)
         if (is_layer(node))
             build_layer(net, node, layers, arena);
     plan_pool(net, arena);
 }
 
+void net_build_part(struct net *net, const struct model_ops *model, const struct settings *settings,
+                    const struct dataset *described, const struct cut *cut, const struct mode_ops *mode,
+                    const struct quantiser_ops *quantiser, size_t batch, struct arena *arena)
+{
+    struct cut *own = arena_alloc(arena, sizeof *own);
+    *own = *cut;
+    *net = (struct net){.settings = settings, .model = model, .cut = own, .mode = mode, .quantiser = quantiser,
+                        .batch = batch};
+    lay_out(net, NULL, described, arena);
+}
+
 void net_build_model(struct net *net, const struct model_ops *model, const struct settings *settings,
                      const struct dataset *described, const struct mode_ops *mode, const struct quantiser_ops *quantiser,
                      size_t batch, struct arena *arena)
 {
-    *net = (struct net){.settings = settings, .model = model, .mode = mode, .quantiser = quantiser, .batch = batch};
-    lay_out(net, NULL, described, arena);
+    net_build_part(net, model, settings, described, &(struct cut){0}, mode, quantiser, batch, arena);
 }
 
 void net_build(struct net *net, const struct settings *settings, const struct dataset *described,
@@ -149,7 +196,8 @@ void net_build_shadow(struct net *net, const struct net *original, const struct 
                       struct arena *arena)
 {
     const struct mode_ops *fp = (const struct mode_ops *)plug_find(PLUG_MODE, "fp");
-    *net = (struct net){.settings = original->settings, .model = original->model, .mode = fp, .batch = batch};
+    *net = (struct net){.settings = original->settings, .model = original->model, .cut = original->cut, .mode = fp,
+                        .batch = batch};
     lay_out(net, original, described, arena);
 }
 
@@ -197,9 +245,14 @@ void net_initialise(struct net *net)
     net_weights_changed(net);
 }
 
-void net_keep(struct net *net, struct kept *kept)
+void net_keep_values(struct net *net, struct kept *kept)
 {
     keep(kept, "parameters", net->values, net->value_count * sizeof *net->values);
-    keep(kept, "velocities", net->velocities, net->trained_count * sizeof *net->velocities);
     keep(kept, "ranges", net->ranges, 3 * net->count * sizeof *net->ranges);
+}
+
+void net_keep(struct net *net, struct kept *kept)
+{
+    net_keep_values(net, kept);
+    keep(kept, "velocities", net->velocities, net->trained_count * sizeof *net->velocities);
 }

@@ -37,6 +37,19 @@ void give_gradient(struct net *net, struct node *node, const float *g)
     node->has_gradient = true;
 }
 
+void flatten_sample(struct shape shape, const float *x, float *row)
+{
+    for (size_t i = 0; i < positions(shape); i++)
+        memcpy(row + i * shape.c, x + i * row_stride(shape.c), shape.c * sizeof *row);
+}
+
+void add_flat_sample(struct shape shape, const float *row, float *x)
+{
+    for (size_t i = 0; i < positions(shape); i++)
+        for (size_t j = 0; j < shape.c; j++)
+            x[i * row_stride(shape.c) + j] += row[i * shape.c + j];
+}
+
 void clear_padding(float *x, size_t rows, size_t cols)
 {
     size_t stride = row_stride(cols);

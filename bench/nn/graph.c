@@ -8,7 +8,7 @@
 static const struct node_ops *const kinds[] = {
     [NODE_DENSE] = &node_layer, [NODE_CONV] = &node_layer, [NODE_DEPTHWISE] = &node_layer, [NODE_NORM] = &node_norm,
     [NODE_ACTIVATE] = &node_activate, [NODE_MAX_POOL] = &node_max_pool, [NODE_MEAN_POOL] = &node_mean_pool,
-    [NODE_SHORTCUT] = &node_shortcut,
+    [NODE_JOIN] = &node_join, [NODE_SHORTCUT] = &node_shortcut,
 };
 
 static struct shape input_shape(const struct dataset *dataset, bool flat)
@@ -32,6 +32,8 @@ static struct geometry window_of(const struct node_spec *spec, struct shape in, 
     size_t channels = spec->outputs ? spec->outputs : in.c;
     if (spec->kind == NODE_DENSE)
         return (struct geometry){1, 1, in.h * in.w * in.c, 1, 1, channels, 1, 1, 1, 0, 0, false};
+    if (spec->kind == NODE_JOIN)
+        return (struct geometry){.out_h = 1, .out_w = 1, .out_c = spec->outputs + in.h * in.w * in.c};
     struct geometry g = {.in_h = in.h, .in_w = in.w, .in_c = in.c, .out_c = channels, .stride = spec->stride,
                          .depthwise = spec->kind == NODE_DEPTHWISE};
     bool whole = spec->kind == NODE_MEAN_POOL && spec->kernel == 0;
@@ -46,8 +48,6 @@ static struct geometry window_of(const struct node_spec *spec, struct shape in, 
     return g;
 }
 
-static bool same_shape(struct shape a, struct shape b) { return a.h == b.h && a.w == b.w && a.c == b.c; }
-
 /* What would read memory that is not there, or compute something else than the table says. */
 static void check_spec(const struct node *nodes, int index)
 {
@@ -59,15 +59,18 @@ static void check_spec(const struct node *nodes, int index)
     if (spec->kernel == 0 && spec->kind != NODE_MEAN_POOL)
         die("node %s has no kernel", spec->name);
     size_t channels = nodes[spec->input].out.c, outputs = spec->outputs ? spec->outputs : channels;
-    bool mixes = spec->kind <= NODE_CONV, widens = spec->kind == NODE_SHORTCUT && outputs > channels;
+    bool mixes = spec->kind <= NODE_CONV || spec->kind == NODE_JOIN;
+    bool widens = spec->kind == NODE_SHORTCUT && outputs > channels;
     if (mixes ? spec->outputs == 0 : outputs != channels && !widens)
         die("node %s cannot make %zu channels of %zu", spec->name, spec->outputs, channels);
 }
 
-/* Normalisation and activation see single values; shortcuts and dense layers single positions. */
+/* Normalisation and activation see single values; shortcuts single positions, dense layers and what joins features one
+ * position. */
 static void complete_window(struct node_spec *spec)
 {
-    if (spec->kind == NODE_NORM || spec->kind == NODE_ACTIVATE || spec->kind == NODE_SHORTCUT || spec->kind == NODE_DENSE)
+    if (spec->kind == NODE_NORM || spec->kind == NODE_ACTIVATE || spec->kind == NODE_SHORTCUT || spec->kind == NODE_DENSE ||
+        spec->kind == NODE_JOIN)
         spec->kernel = 1;
     if (spec->stride == 0)
         spec->stride = 1;
@@ -97,22 +100,26 @@ static void lay_out_node(struct node *nodes, int index, bool line, int *layers)
         die("node %s adds a node of another shape", spec->name);
 }
 
-size_t lay_out_graph(const struct model_ops *model, const struct settings *settings, const struct dataset *described,
-                     struct node *nodes)
+void model_blueprint(struct blueprint *blueprint, const struct model_ops *model, const struct settings *settings,
+                     const struct dataset *described)
 {
-    struct node_spec specs[MAX_NODES];
-    size_t count = model->nodes(settings, described, specs);
-    bool line = !model->flat && described->rank == 2;
+    *blueprint = (struct blueprint){.input = input_shape(described, model->flat),
+                                    .line = !model->flat && described->rank == 2};
+    blueprint->count = model->nodes(settings, described, blueprint->specs);
+}
+
+size_t lay_out_graph(const struct blueprint *blueprint, struct node *nodes)
+{
     int layers = 0;
-    nodes[NODE_INPUT] = (struct node){.out = input_shape(described, model->flat), .layer = -1};
-    for (size_t i = 0; i < count; i++) {
-        nodes[i] = (struct node){.spec = specs[i]};
-        lay_out_node(nodes, (int)i, line, &layers);
+    nodes[NODE_INPUT] = (struct node){.out = blueprint->input, .layer = -1};
+    for (size_t i = 0; i < blueprint->count; i++) {
+        nodes[i] = (struct node){.spec = blueprint->specs[i]};
+        lay_out_node(nodes, (int)i, blueprint->line, &layers);
     }
-    for (size_t i = 0; i + 1 < count; i++)
-        if (!nodes[i].consumers)
+    for (size_t i = 0; i + 1 < blueprint->count; i++)
+        if (!nodes[i].consumers && strcmp(nodes[i].spec.name, AUXILIARY) != 0)
             die("nobody takes node %s", nodes[i].spec.name);
-    return count;
+    return blueprint->count;
 }
 
 /* ---- tensors ---- */
@@ -157,11 +164,18 @@ int describe_tensors(const struct settings *settings, const struct node *nodes, 
     return count;
 }
 
-int net_plain_tensors(const struct settings *settings, const struct dataset *described, struct tensor *out)
+int describe_model(const struct model_ops *model, const struct settings *settings, const struct dataset *described,
+                   struct tensor *out)
 {
     struct node nodes[MAX_NODES + 1];
-    size_t count = lay_out_graph(setting_plug(settings, "model"), settings, described, nodes + 1);
-    return describe_tensors(settings, nodes + 1, count, out);
+    struct blueprint whole;
+    model_blueprint(&whole, model, settings, described);
+    return describe_tensors(settings, nodes + 1, lay_out_graph(&whole, nodes + 1), out);
+}
+
+int net_plain_tensors(const struct settings *settings, const struct dataset *described, struct tensor *out)
+{
+    return describe_model(setting_plug(settings, "model"), settings, described, out);
 }
 
 int net_tensors(const struct settings *settings, const struct dataset *described, struct tensor *out)
@@ -187,7 +201,9 @@ static size_t addressed_rows(const struct settings *settings, const struct node 
 bool net_addressable(const struct settings *settings, const struct dataset *described)
 {
     struct node nodes[MAX_NODES + 1];
-    size_t count = lay_out_graph(setting_plug(settings, "model"), settings, described, nodes + 1);
+    struct blueprint whole;
+    model_blueprint(&whole, setting_plug(settings, "model"), settings, described);
+    size_t count = lay_out_graph(&whole, nodes + 1);
     bool fits = sample_size(nodes[0].out) <= MOST_ELEMENTS;
     for (const struct node *node = nodes + 1; fits && node < nodes + 1 + count; node++) {
         size_t k = is_layer(node) ? kernel_inputs(&node->window) : 0, n = node->out.c;

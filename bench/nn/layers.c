@@ -29,24 +29,17 @@ static bool reads_input(const struct net *net, const struct node *node)
 
 static void flatten(const struct net *net, const struct node *node, size_t sample)
 {
-    size_t c = node->in.c, count = positions(node->in), stride = row_stride(node->window.in_c);
     const struct node *in = &net->nodes[node->spec.input];
     const float *x = (const float *)in->y->memory + sample * sample_size(node->in);
-    float *row = (float *)node->flat->memory + sample * stride;
-    for (size_t i = 0; i < count; i++)
-        memcpy(row + i * c, x + i * row_stride(c), c * sizeof *row);
-    clear_padding(row, 1, count * c);
+    float *row = (float *)node->flat->memory + sample * row_stride(node->window.in_c);
+    flatten_sample(node->in, x, row);
+    clear_padding(row, 1, node->window.in_c);
 }
 
 static void unflatten(const struct net *net, const struct node *node, size_t sample)
 {
-    size_t c = node->in.c, count = positions(node->in), stride = row_stride(c);
-    struct node *in = &net->nodes[node->spec.input];
     const float *row = (const float *)node->own->memory + sample * row_stride(node->window.in_c);
-    float *dx = (float *)in->dy->memory + sample * sample_size(node->in);
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < stride; j++)
-            dx[i * stride + j] = (in->has_gradient ? dx[i * stride + j] : 0) + (j < c ? row[i * c + j] : 0);
+    add_flat_sample(node->in, row, sample_gradient(net, node, sample));
 }
 
 /* ---- forward ---- */

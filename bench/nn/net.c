@@ -3,6 +3,7 @@
 #include "nodes.h"
 #include "../kernels/kernels.h"
 #include <math.h>
+#include <string.h>
 
 const float *net_forward(struct net *net, size_t samples, long step, enum pass pass)
 {
@@ -23,6 +24,8 @@ void net_backward(struct net *net, size_t samples, double *sum_squares)
     for (int i = NODE_INPUT; i < (int)net->node_count; i++)
         nodes[i].has_gradient = false;
     nodes[net->node_count - 1].has_gradient = true;
+    if (auxiliary_node(net))
+        auxiliary_node(net)->has_gradient = true;
     for (size_t i = net->node_count; i-- > 0;)
         nodes[i].ops->backward(net, &nodes[i]);
     net->input_gradient = net->wants_input_gradient ? input->dy->memory : NULL;
@@ -35,6 +38,8 @@ double net_pass(struct net *net, size_t samples, const int32_t *labels, long ste
     size_t stride = row_stride(net->classes);
     clear_padding(net->logits_gradient, samples, net->classes);
     double loss = softmax_cross_entropy(logits, samples, net->classes, stride, labels, net->logits_gradient, correct);
+    if (net->auxiliary_gradient)
+        memset(net->auxiliary_gradient, 0, samples * row_stride(net->auxiliary_classes) * sizeof(float));
     net_backward(net, samples, sum_squares);
     return loss;
 }

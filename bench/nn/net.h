@@ -36,6 +36,7 @@ enum pass {
 struct net {
     const struct settings *settings;
     const struct model_ops *model;
+    const struct cut *cut;           /* cut.h: which part of the model */
     const struct mode_ops *mode;
     const struct quantiser_ops *quantiser; /* NULL: float32 */
     size_t batch;                    /* samples that the buffers hold */
@@ -53,8 +54,15 @@ struct net {
     bool flat_input;                 /* the model takes the data set's own order */
     float *input;                    /* batch × positions × row_stride(channels) */
     float *input_gradient;           /* the same, when it was asked for */
+    /* What the last node gives, and what is filled in for net_backward. Of a part without classifier: its output,
+     * positions × row_stride(classes) a sample, and its channels. */
+    bool has_classifier;
     size_t classes;
     float *logits, *logits_gradient; /* batch × row_stride(classes) */
+    size_t outside_width;            /* cut.outside */
+    float *outside;                  /* batch × row_stride(outside_width), filled before forward, padding zero; NULL: none */
+    size_t auxiliary_classes;        /* cut.auxiliary */
+    float *auxiliary, *auxiliary_gradient; /* batch × row_stride(auxiliary_classes); NULL: none */
     double input_squares[MAX_LAYERS]; /* sums of squares of the unfolded inputs, of net_backward with sum_squares where
                                         gradients' widths are allocated */
     double observing_seconds;        /* spent on what only the allocator asks for: squares, the input's gradient */
@@ -96,6 +104,8 @@ void net_build_shadow(struct net *, const struct net *original, const struct dat
 void net_initialise(struct net *);
 /* Registers what carries over to the next step: parameters, velocities, ranges. */
 void net_keep(struct net *, struct kept *);
+/* The same of a network that is not trained any more. */
+void net_keep_values(struct net *, struct kept *);
 
 /* The allocatable tensors of the model for this data set, without building it; returns their number. As they are in a run,
  * with the widths that its rules (bench/rules.h) leave, which must be good; and with min_bits .. max_bits alone. */
@@ -114,13 +124,13 @@ bool net_addressable(const struct settings *, const struct dataset *described);
 /* Logits (samples × row_stride(classes)) for the samples in net->input. */
 const float *net_forward(struct net *, size_t samples, long step, enum pass);
 
-/* From logits_gradient (dL/dlogits) to every parameter's gradient. sum_squares: NULL, or 2 × layers sums over all
- * elements of the squared gradient of each tensor, before any straight-through mask; asks for the network input's
- * gradient too. */
+/* From logits_gradient (dL/dlogits), and auxiliary_gradient where there is one, to every parameter's gradient; their
+ * padding is zero. sum_squares: NULL, or 2 × layers sums over all elements of the squared gradient of each tensor,
+ * before any straight-through mask; asks for the network input's gradient too. */
 void net_backward(struct net *, size_t samples, double *sum_squares);
 
-/* Forward, loss and backward on the samples in net->input: the sum of the losses; *correct counts. For sum_squares see
- * net_backward. */
+/* Forward, loss and backward on the samples in net->input: the sum of the losses; *correct counts. An auxiliary
+ * classifier has no part in the loss. For sum_squares see net_backward. */
 double net_pass(struct net *, size_t samples, const int32_t *labels, long step, enum pass pass, double *sum_squares,
                 size_t *correct);
 
@@ -137,6 +147,8 @@ void net_get_bits(const struct net *, float *bits);
 /* Weights were changed from outside: codes made of them no longer hold. */
 void net_weights_changed(struct net *);
 
+/* Index of the largest value, the first of equals. */
+size_t largest_of(const float *values, size_t count);
 /* Mean cross entropy's sum over the rows; *correct counts right arg maxima (the first of equals). grad: NULL or
  * dL/dlogits of the mean loss (rows × stride). */
 double softmax_cross_entropy(const float *logits, size_t rows, size_t classes, size_t stride, const int32_t *labels,

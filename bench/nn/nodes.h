@@ -2,8 +2,8 @@
  * The graph behind a network: what each kind of node does with a batch, and the memory that it works in. */
 #ifndef BITSWEEP_NODES_H
 #define BITSWEEP_NODES_H
+#include "cut.h"
 #include "geometry.h"
-#include "net.h"
 
 /* Part of the pool, in use from moment `first` to `last` of a step. The moments: node i goes forward at i, the loss is
  * taken at node_count, node i goes backward at 2 node_count - i. */
@@ -53,7 +53,8 @@ struct node_ops {
     /* From node->dy to the gradients of the inputs and of the parameters. */
     void (*backward)(struct net *, struct node *);
 };
-extern const struct node_ops node_layer, node_norm, node_activate, node_max_pool, node_mean_pool, node_shortcut;
+extern const struct node_ops node_layer, node_norm, node_activate, node_max_pool, node_mean_pool, node_shortcut,
+    node_join;
 
 /* A row of node->coefficients. */
 static inline float *coefficient(const struct node *node, int which)
@@ -61,25 +62,53 @@ static inline float *coefficient(const struct node *node, int which)
     return node->coefficients + (size_t)which * row_stride(node->out.c);
 }
 static inline size_t positions(struct shape shape) { return shape.h * shape.w; }
+static inline bool same_shape(struct shape a, struct shape b) { return a.h == b.h && a.w == b.w && a.c == b.c; }
 /* Floats of one sample. */
 static inline size_t sample_size(struct shape shape) { return positions(shape) * row_stride(shape.c); }
 static inline bool is_layer(const struct node *node) { return node->spec.kind <= NODE_DEPTHWISE; }
 
 /* ---- graph.c ---- */
 
-/* The model's nodes for this data set with their shapes, into nodes[NODE_INPUT], nodes[0] ...; returns their number. A table
- * that makes no network is a program fault. */
-size_t lay_out_graph(const struct model_ops *, const struct settings *, const struct dataset *described,
-                     struct node *nodes /* MAX_NODES, and one before */);
+/* What a network is laid out from. NODE_JOIN's `outputs` are the features from outside. */
+struct blueprint {
+    struct node_spec specs[MAX_NODES];
+    size_t count;
+    struct shape input;
+    bool line;                   /* positions lie on a line, so kernels have one row */
+};
+/* The whole model for this data set. */
+void model_blueprint(struct blueprint *, const struct model_ops *, const struct settings *,
+                     const struct dataset *described);
+/* Nodes with their shapes, into nodes[NODE_INPUT], nodes[0] ...; returns their number. A table that makes no network
+ * is a program fault. */
+size_t lay_out_graph(const struct blueprint *, struct node *nodes /* MAX_NODES, and one before */);
 /* The allocatable tensors of laid out nodes, without rules; returns their number. */
 int describe_tensors(const struct settings *, const struct node *nodes, size_t node_count,
                      struct tensor *out /* MAX_TENSORS */);
 
+/* The same of the whole model. */
+int describe_model(const struct model_ops *, const struct settings *, const struct dataset *described,
+                   struct tensor *out /* MAX_TENSORS */);
+
+/* ---- cut.c ---- */
+
+#define AUXILIARY "auxiliary"
+/* The blueprint of a part of the model, changed as the cut says. */
+void cut_blueprint(struct blueprint *part, const struct blueprint *whole, const struct cut *);
+/* NULL: the network has none. */
+static inline struct node *auxiliary_node(const struct net *net)
+{
+    return net->auxiliary_classes ? &net->nodes[net->node_count - 2] : NULL;
+}
+
 /* ---- build.c ---- */
 
-/* net_build for a model that need not be in the plugin tables. */
+/* net_build and net_build_cut for a model that need not be in the plugin tables. */
 void net_build_model(struct net *, const struct model_ops *, const struct settings *, const struct dataset *described,
                      const struct mode_ops *, const struct quantiser_ops *, size_t batch, struct arena *);
+void net_build_part(struct net *, const struct model_ops *, const struct settings *, const struct dataset *described,
+                    const struct cut *, const struct mode_ops *, const struct quantiser_ops *, size_t batch,
+                    struct arena *);
 /* A new parameter NODE.what; trained: with gradient and velocity. */
 void add_parameter(struct net *, const struct node *, const char *what, size_t rows, size_t cols, bool trained, bool decays);
 
@@ -98,6 +127,9 @@ void give_gradient(struct net *, struct node *, const float *g);
 float *sample_gradient(const struct net *, const struct node *, size_t sample);
 /* Has `work` add every sample's gradient to the input's, if that is wanted. */
 void spread_gradient(struct net *, struct node *, void (*work)(const struct net *, const struct node *, size_t sample));
+/* One sample as a row, positions × channels without padding between them; and a row added to a sample. */
+void flatten_sample(struct shape, const float *x, float *row);
+void add_flat_sample(struct shape, const float *row, float *x);
 /* The columns from cols to the stride become zero. */
 void clear_padding(float *x, size_t rows, size_t cols);
 /* Calls work for every sample of the pass, one by one; samples must be independent of each other. */

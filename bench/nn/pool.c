@@ -30,7 +30,8 @@ static void plan_forward(const struct planner *p, int index)
     struct node *nodes = p->net->nodes, *node = &nodes[index], *in = &nodes[node->spec.input];
     size_t values = sample_size(node->out);
     int back = backward_moment(p, index);
-    node->y = add_buffer(p, values * sizeof(float), index, index == p->count - 1 ? p->loss : index);
+    bool ends = index == p->count - 1 || node == auxiliary_node(p->net);
+    node->y = add_buffer(p, values * sizeof(float), index, ends ? p->loss : index);
     if (node->spec.activation != ACTIVATION_NONE)
         node->mask = add_buffer(p, values / 8, index, back);
     if (node->spec.kind == NODE_MAX_POOL)
@@ -124,6 +125,8 @@ void plan_pool(struct net *net, struct arena *arena)
     for (int i = 0; i < count; i++)
         plan_forward(&p, i);
     begin_gradient(&p, &net->nodes[count - 1], p.loss);
+    if (auxiliary_node(net))
+        begin_gradient(&p, auxiliary_node(net), p.loss);
     for (int i = count; i-- > 0;)
         plan_backward(&p, i);
     struct buffer **order = xmalloc(net->buffer_count * sizeof *order);
@@ -154,4 +157,7 @@ void net_use_pool(struct net *net, struct pool pool)
     const struct node *last = &net->nodes[net->node_count - 1];
     net->logits = last->y->memory;
     net->logits_gradient = last->dy->memory;
+    const struct node *auxiliary = auxiliary_node(net);
+    net->auxiliary = auxiliary ? auxiliary->y->memory : NULL;
+    net->auxiliary_gradient = auxiliary ? auxiliary->dy->memory : NULL;
 }

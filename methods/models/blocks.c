@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "blocks.h"
 #include <stdio.h>
+#include <string.h>
 
 void write_name(char *name, const char *format, ...)
 {
@@ -87,6 +88,18 @@ void add_stages(struct table *table, const struct stages *s)
             add_residual(table, &(struct residual){stage, block, channels, outputs, stride, s->project});
             channels = outputs;
         }
+}
+
+size_t first_called(const char *start,
+                    size_t (*nodes)(const struct settings *, const struct dataset *, struct node_spec *),
+                    const struct settings *settings, const struct dataset *described)
+{
+    struct node_spec specs[MAX_NODES];
+    size_t count = nodes(settings, described, specs);
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(specs[i].name, start, strlen(start)) == 0)
+            return i;
+    return 0;
 }
 
 bool images_of(const struct dataset *described, size_t least)

@@ -36,6 +36,11 @@ int add_residual(struct table *, const struct residual *);
 struct stages { int count, blocks; size_t channels; bool project; }; /* channels: of the first */
 void add_stages(struct table *, const struct stages *);
 
+/* Index of the first node of a model (its model_ops.nodes) whose name starts so: a model_ops.block; 0: there is none. */
+size_t first_called(const char *start,
+                    size_t (*nodes)(const struct settings *, const struct dataset *, struct node_spec *),
+                    const struct settings *, const struct dataset *described);
+
 /* Images whose sides are at least so long. */
 bool images_of(const struct dataset *described, size_t least);
 #endif

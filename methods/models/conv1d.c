@@ -37,6 +37,15 @@ static size_t nodes(const struct settings *settings, const struct dataset *datas
     return table.count;
 }
 
+/* The last stage; with one alone nothing would be left in common. */
+static size_t block(const struct settings *settings, const struct dataset *dataset)
+{
+    long widths[MAX_DIMS];
+    char name[NAME_SIZE];
+    write_name(name, "conv%zu", setting_dims(settings, "channels", widths, MAX_DIMS));
+    return first_called(name, nodes, settings, dataset);
+}
+
 const struct model_ops model_conv1d = {
     .plug = {.name = "conv1d", .version = 1,
              .help = "Convolutions of 5 along the length of sensor windows, each with normalisation, ReLU and max pooling "
@@ -44,4 +53,5 @@ const struct model_ops model_conv1d = {
              .params = (const struct param *const[]){&channels, 0}},
     .check = check,
     .nodes = nodes,
+    .block = block,
 };

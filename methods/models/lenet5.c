@@ -35,10 +35,17 @@ static size_t nodes(const struct settings *settings, const struct dataset *datas
     return table.count;
 }
 
+/* The dense layers: the convolutions are what all classes have in common. */
+static size_t block(const struct settings *settings, const struct dataset *dataset)
+{
+    return first_called("fc1", nodes, settings, dataset);
+}
+
 const struct model_ops model_lenet5 = {
     .plug = {.name = "lenet5", .version = 1,
              .help = "LeNet-5 with ReLU and max pooling for images of 28 x 28 or 32 x 32: two 5 x 5 convolutions, three "
                      "dense layers."},
     .check = check,
     .nodes = nodes,
+    .block = block,
 };

@@ -21,9 +21,19 @@ static size_t nodes(const struct settings *settings, const struct dataset *datas
     return table.count;
 }
 
+/* The later half of the hidden layers, the smaller one; with one hidden layer there is none. */
+static size_t block(const struct settings *settings, const struct dataset *dataset)
+{
+    (void)dataset;
+    long widths[MAX_DIMS];
+    size_t count = setting_dims(settings, "hidden", widths, MAX_DIMS);
+    return count > 1 ? count - count / 2 : 0;
+}
+
 const struct model_ops model_mlp = {
     .plug = {.name = "mlp", .version = 1, .help = "Multilayer perceptron with biases and ReLU, He initialisation.",
              .params = (const struct param *const[]){&hidden, 0}},
     .flat = true,
     .nodes = nodes,
+    .block = block,
 };

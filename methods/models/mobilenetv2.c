@@ -70,6 +70,13 @@ static size_t nodes(const struct settings *settings, const struct dataset *datas
     return table.count;
 }
 
+/* Everything at the lowest resolution, as a ResNet's last stage is: the stages of 160 and 320 channels and the last
+ * convolution. */
+static size_t block(const struct settings *settings, const struct dataset *dataset)
+{
+    return first_called("stage6.", nodes, settings, dataset);
+}
+
 const struct model_ops model_mobilenetv2 = {
     .plug = {.name = "mobilenetv2", .version = 1,
              .help = "MobileNetV2; images smaller than 96 x 96 take the CIFAR form: stride 1 in the first convolution and "
@@ -77,4 +84,5 @@ const struct model_ops model_mobilenetv2 = {
              .params = (const struct param *const[]){&multiplier, 0}},
     .check = check,
     .nodes = nodes,
+    .block = block,
 };

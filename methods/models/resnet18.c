@@ -22,10 +22,17 @@ static size_t nodes(const struct settings *settings, const struct dataset *datas
     return table.count;
 }
 
+/* The last stage. */
+static size_t block(const struct settings *settings, const struct dataset *dataset)
+{
+    return first_called("stage4.", nodes, settings, dataset);
+}
+
 const struct model_ops model_resnet18 = {
     .plug = {.name = "resnet18", .version = 1,
              .help = "ResNet-18 for large images (224 x 224): four stages of two blocks, 64 to 512 channels, projection "
                      "shortcuts."},
     .check = check,
     .nodes = nodes,
+    .block = block,
 };

@@ -38,12 +38,24 @@ static size_t nodes_32(const struct settings *settings, const struct dataset *da
     return stages(dataset, 5, out);
 }
 
+/* METHODS 6: the stem and stages 1 and 2 are the base, stage 3 is specialised. */
+static size_t block_20(const struct settings *settings, const struct dataset *dataset)
+{
+    return first_called("stage3.", nodes_20, settings, dataset);
+}
+
+static size_t block_32(const struct settings *settings, const struct dataset *dataset)
+{
+    return first_called("stage3.", nodes_32, settings, dataset);
+}
+
 const struct model_ops model_resnet20 = {
     .plug = {.name = "resnet20", .version = 1,
              .help = "ResNet-20 for small images: three stages of three blocks, 16-32-64 channels, shortcut A (subsampling, "
                      "zero channels)."},
     .check = check_20,
     .nodes = nodes_20,
+    .block = block_20,
 };
 
 const struct model_ops model_resnet32 = {
@@ -52,4 +64,5 @@ const struct model_ops model_resnet32 = {
                      "zero channels)."},
     .check = check_32,
     .nodes = nodes_32,
+    .block = block_32,
 };
