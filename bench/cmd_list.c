@@ -15,8 +15,8 @@ const struct command cmd_list = {
     .arguments = "[KIND] [--format text|json]",
     .summary = "List allocators, modes, data sets, models and all keys of sweep files.",
     .details =
-        "  KIND                allocators, modes, datasets, models, quantisers, solvers, costs, or settings\n"
-        "                      (the keys that every run reads); default: all\n"
+        "  KIND                allocators, modes, datasets, models, quantisers, solvers, costs,\n"
+        "                      strategies, or settings (the keys that every run reads); default: all\n"
         "  --format FORMAT     text (default) or json\n"
         "\n"
         "Each key is shown with its default, what it accepts, and where the default comes from: [pub] a\n"
@@ -30,7 +30,7 @@ const struct command cmd_list = {
 static const struct group { const char *name; enum plug_kind kind; } groups[] = {
     {"settings", PLUG_KINDS}, {"datasets", PLUG_DATASET}, {"models", PLUG_MODEL},
     {"modes", PLUG_MODE}, {"allocators", PLUG_ALLOCATOR}, {"quantisers", PLUG_QUANTISER},
-    {"solvers", PLUG_SOLVER}, {"costs", PLUG_COST},
+    {"solvers", PLUG_SOLVER}, {"costs", PLUG_COST}, {"strategies", PLUG_STRATEGY},
 };
 #define GROUPS (sizeof groups / sizeof *groups)
 

@@ -20,16 +20,19 @@ extern const struct solver_ops solver_auto, solver_knapsack, solver_greedy, solv
 extern const struct cost_ops cost_mean_bits, cost_mean_bits_w, cost_mean_bits_a, cost_mean_bits_g, cost_numel_bits_w,
     cost_weight_bytes,
     cost_act_bytes_max, cost_act_bytes_sum, cost_bops, cost_bops_train, cost_train_bytes, cost_energy_pj, cost_latency_ms;
+extern const struct strategy_ops strategy_finetune, strategy_joint, strategy_er, strategy_lwf, strategy_icarl, strategy_bic,
+    strategy_der, strategy_memo, strategy_template;
 
 const char *const plug_kind_names[PLUG_KINDS] = {
     [PLUG_DATASET] = "dataset", [PLUG_MODEL] = "model", [PLUG_MODE] = "mode", [PLUG_ALLOCATOR] = "allocator",
-    [PLUG_QUANTISER] = "quantiser", [PLUG_SOLVER] = "solver", [PLUG_COST] = "cost",
+    [PLUG_QUANTISER] = "quantiser", [PLUG_SOLVER] = "solver", [PLUG_COST] = "cost", [PLUG_STRATEGY] = "strategy",
 };
 
 #define MAX_PLUGS 24
 static const struct plug *tables[PLUG_KINDS][MAX_PLUGS] = {
     [PLUG_DATASET] = {&dataset_fashion_mnist.plug, &dataset_mnist.plug, &dataset_cifar10.plug,
-                      &dataset_cifar100.plug, &dataset_synthetic.plug, &dataset_hdf5.plug},
+                      &dataset_cifar100.plug, &dataset_dsads.plug, &dataset_hapt.plug, &dataset_pamap2.plug, &dataset_uci_har.plug,
+                      &dataset_wisdm.plug, &dataset_synthetic.plug, &dataset_hdf5.plug},
     [PLUG_MODEL] = {&model_mlp.plug, &model_fcnet.plug, &model_lenet5.plug, &model_resnet20.plug, &model_resnet32.plug,
                     &model_resnet18.plug, &model_mobilenetv2.plug, &model_conv1d.plug},
     [PLUG_MODE] = {&mode_fp.plug, &mode_fqt.plug, &mode_hfqt.plug, &mode_luq.plug},
@@ -43,6 +46,9 @@ static const struct plug *tables[PLUG_KINDS][MAX_PLUGS] = {
                    &cost_numel_bits_w.plug,
                    &cost_weight_bytes.plug, &cost_act_bytes_max.plug, &cost_act_bytes_sum.plug, &cost_bops.plug,
                    &cost_bops_train.plug, &cost_train_bytes.plug, &cost_energy_pj.plug, &cost_latency_ms.plug},
+    [PLUG_STRATEGY] = {&strategy_finetune.plug, &strategy_joint.plug, &strategy_er.plug, &strategy_lwf.plug,
+                       &strategy_icarl.plug, &strategy_bic.plug, &strategy_der.plug, &strategy_memo.plug,
+                       &strategy_template.plug},
 };
 
 const struct plug *plug_at(enum plug_kind kind, size_t index)
@@ -88,6 +94,9 @@ const char *plug_check(const struct settings *settings)
         why = "the gradients of this mode are float32: only fqt and hfqt have widths of gradients to allocate";
     if (!why && allocator->check)
         why = allocator->check(settings);
+    const struct strategy_ops *strategy = setting_has(settings, "strategy") ? setting_plug(settings, "strategy") : NULL;
+    if (!why && strategy && strategy->check)
+        why = strategy->check(settings);
     const struct quantiser_ops *quantiser = run_quantiser(settings);
     if (!why && mode->integer && quantiser && quantiser->quantise)
         why = "the quantiser's values are no integer codes times a scale, which integer modes need; mode fp is valid";

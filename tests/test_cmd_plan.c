@@ -199,7 +199,7 @@ Test(verbs, list_json)
         cr_expect_str_eq(cJSON_GetObjectItem(cJSON_GetArrayItem(settings, (int)i), "name")->valuestring,
                          core_params[i]->name);
     for (int kind = 0; kind < PLUG_KINDS; kind++) {
-        char *plural = format_text("%ss", plug_kind_names[kind]);
+        char *plural = kind == PLUG_STRATEGY ? xstrdup("strategies") : format_text("%ss", plug_kind_names[kind]);
         const cJSON *list = cJSON_GetObjectItem(root, plural);
         int count = 0;
         for (; (plug = plug_at((enum plug_kind)kind, (size_t)count)) != NULL; count++)
