@@ -34,6 +34,14 @@ static double float_input_bits(const struct net *net, size_t index)
     return (double)net->tensors[2 * index + 1].elements * 32;
 }
 
+double forward_bops(const struct net *net)
+{
+    double sum = 0;
+    for (size_t i = 0; i < net->count; i++)
+        sum += net->tensors[2 * i].macs * width(net->ranges[2 * i].bits) * width(net->ranges[2 * i + 1].bits);
+    return sum;
+}
+
 double constant_training_bytes(const struct net *net)
 {
     double sum = 0, batch_bits = 0;

@@ -11,6 +11,9 @@ double layer_training_bops(const struct net *, size_t layer, double w, double a,
 /* The same of all layers at the widths in force. */
 double training_bops(const struct net *);
 
+/* Bit operations a sample of the forward pass at the widths in force. */
+double forward_bops(const struct net *);
+
 /* Bytes that training holds: master weights, velocities and gradients in float32 (layers' weights at their stored width),
  * and what stays of one batch (net->batch) from forward to backward: layers' inputs, the activations' masks, the inputs of
  * normalisations, the maxima's places. Here what no width changes, and a layer's input at width a in an integer mode. */

@@ -17,7 +17,7 @@ const struct param param_augment_brightness = {.name = "augment_brightness", .ty
     .source = "pub", .help = "Training images (0..1) are multiplied by a factor drawn from 1 ± this and limited to 0..1; 0: "
                              "not."};
 
-static bool augments(const struct settings *s)
+bool batches_augment(const struct settings *s)
 {
     return setting_int(s, "augment_crop") > 0 || setting_bool(s, "augment_flip")
            || setting_real(s, "augment_brightness") > 0;
@@ -25,7 +25,7 @@ static bool augments(const struct settings *s)
 
 bool batches_check(const struct settings *s, const struct dataset *described, struct error *error)
 {
-    if (!augments(s))
+    if (!batches_augment(s))
         return true;
     if (described->rank != 3)
         return fail(error, "the samples of %s have rank %d, and augment_crop, augment_flip and augment_brightness are for "

@@ -19,6 +19,8 @@ struct batches {
 
 /* True if the data set's samples can be augmented as the settings ask for; the error says why not. */
 bool batches_check(const struct settings *, const struct dataset *described, struct error *);
+/* Whether training samples are augmented. */
+bool batches_augment(const struct settings *);
 /* Reads the augmentation settings (params in batches.c, part of core_params). */
 void batches_begin(struct batches *, const struct settings *, const struct dataset *, const struct net *,
                    const struct standardisation *);

@@ -226,32 +226,68 @@ static bool take_parts(struct reader r, const struct kept *kept, bool copying)
     return r.next == r.end;
 }
 
-/* Fills the memory, or says why not. */
-static const char *take_state(const uint8_t *bytes, size_t size, const char *wanted, const struct kept *kept)
+/* The parts of a state that may be used, or why it may not be. */
+static const char *open_state(const uint8_t *bytes, size_t size, const char *wanted, struct reader *parts)
 {
     const uint8_t *identity;
     size_t identity_size;
     if (!is_whole(bytes, size))
         return "it is damaged";
-    struct reader r = {bytes + sizeof magic, bytes + size - SHA256_DIGEST_LENGTH};
-    if (!take_block(&r, &identity, &identity_size) || !is_text(identity, identity_size, wanted))
+    *parts = (struct reader){bytes + sizeof magic, bytes + size - SHA256_DIGEST_LENGTH};
+    if (!take_block(parts, &identity, &identity_size) || !is_text(identity, identity_size, wanted))
         return "it was made by another build, on another machine, or for another run";
-    if (!take_parts(r, kept, false))
-        return "it holds the state of another network";
-    take_parts(r, kept, true);
     return NULL;
 }
 
-enum checkpoint_found checkpoint_read(const struct checkpoint *checkpoint, const struct kept *kept, struct error *error)
+/* Reads the file and has `take` use its parts; take says why it cannot. */
+static enum checkpoint_found use_state(const struct checkpoint *checkpoint, const char *(*take)(struct reader, void *context),
+                                       void *context, struct error *error)
 {
     size_t size;
+    struct reader parts = {0};
     uint8_t *bytes = read_whole(checkpoint->path, &size);
     if (!bytes && errno == ENOENT)
         return CHECKPOINT_NONE;
-    const char *why = bytes ? take_state(bytes, size, checkpoint->identity, kept) : strerror(errno);
+    const char *why = bytes ? open_state(bytes, size, checkpoint->identity, &parts) : strerror(errno);
+    if (!why)
+        why = take(parts, context);
     free(bytes);
     if (!why)
         return CHECKPOINT_LOADED;
     fail(error, "cannot go on from the checkpoint %s: %s", checkpoint->path, why);
     return CHECKPOINT_UNFIT;
+}
+
+#define OTHER_NETWORK "it holds the state of another network"
+
+static const char *take_all(struct reader parts, void *context)
+{
+    if (!take_parts(parts, context, false))
+        return OTHER_NETWORK;
+    take_parts(parts, context, true);
+    return NULL;
+}
+
+enum checkpoint_found checkpoint_read(const struct checkpoint *checkpoint, const struct kept *kept, struct error *error)
+{
+    return use_state(checkpoint, take_all, (void *)kept, error);
+}
+
+static const char *take_one(struct reader parts, void *context)
+{
+    const struct kept_part *wanted = context;
+    const uint8_t *name, *data;
+    size_t name_size, size;
+    while (take_block(&parts, &name, &name_size) && take_block(&parts, &data, &size))
+        if (is_text(name, name_size, wanted->name) && size == wanted->size) {
+            memcpy(wanted->data, data, size);
+            return NULL;
+        }
+    return OTHER_NETWORK;
+}
+
+enum checkpoint_found checkpoint_peek(const struct checkpoint *checkpoint, const char *name, void *data, size_t size,
+                                      struct error *error)
+{
+    return use_state(checkpoint, take_one, &(struct kept_part){.name = (char *)name, .data = data, .size = size}, error);
 }

@@ -43,6 +43,7 @@ static void register_state(struct allocator *a)
 {
     keep(&a->kept, "allocator.largest_cost", a->largest_cost, sizeof a->largest_cost);
     keep(&a->kept, "allocator.seconds", &a->seconds, sizeof a->seconds);
+    keep(&a->kept, "allocator.first_step", &a->first_step, sizeof a->first_step);
     keep(&a->kept, "allocator.decisions", &a->log.count, sizeof a->log.count);
     for (int c = 0; c < LOG_COLUMNS; c++)
         keep_growing(&a->kept, columns[c].path, &a->log.columns[c]);
@@ -51,13 +52,34 @@ static void register_state(struct allocator *a)
 bool allocator_begin(struct allocator *a, struct net *net, const struct settings *settings, const struct dataset *described,
                      long steps, struct probe *probe, struct arena *arena, struct error *error)
 {
-    *a = (struct allocator){
-        .ops = setting_plug(settings, "allocator"),
-        .net = net,
-        .allocation = {.settings = settings, .tensors = net->tensors, .ranges = net->ranges,
-                       .count = (int)net->tensor_count, .steps = steps, .arena = arena, .kept = &a->kept, .probe = probe},
-        .sum_squares = arena_alloc(arena, 2 * net->count * sizeof(double)),
-    };
+    *a = (struct allocator){0};
+    return allocator_follow(a, net, settings, described, steps, 0, probe, arena, error);
+}
+
+/* What was decided for other tensors stands in no row of these. */
+static void forget(struct allocator *a)
+{
+    for (int c = 0; c < LOG_COLUMNS; c++)
+        growing_free(&a->log.columns[c]);
+    a->log.count = 0;
+    a->state = NULL;
+}
+
+bool allocator_follow(struct allocator *a, struct net *net, const struct settings *settings, const struct dataset *described,
+                      long steps, long first_step, struct probe *probe, struct arena *arena, struct error *error)
+{
+    budgets_close(&a->budgets);
+    kept_free(&a->kept);
+    if (a->allocation.count != (int)net->tensor_count)
+        forget(a);
+    a->ops = setting_plug(settings, "allocator");
+    a->net = net;
+    a->first_step = first_step;
+    a->allocation = (struct allocation){
+        .settings = settings, .tensors = net->tensors, .ranges = net->ranges, .count = (int)net->tensor_count, .steps = steps,
+        .arena = arena, .kept = &a->kept, .probe = probe, .previous = a->state};
+    a->sum_squares = arena_alloc(arena, 2 * net->count * sizeof(double));
+    memset(a->priced, 0, sizeof a->priced);
     if (!a->ops->begin)
         return true;
     if (!budgets_open(settings, described, net->tensors, a->allocation.count, &a->budgets, error))
@@ -93,7 +115,7 @@ static void log_decision(struct allocator *a, long step, const struct decision *
     size_t tensors = (size_t)a->allocation.count;
     struct solver_name solver = {""};
     snprintf(solver.text, sizeof solver.text, "%s", decision->solver);
-    growing_add(&to[LOG_STEP], &(int64_t){step}, sizeof(int64_t));
+    growing_add(&to[LOG_STEP], &(int64_t){a->first_step + step}, sizeof(int64_t));
     growing_add(&to[LOG_BITS], decision->bits, tensors * sizeof(float));
     growing_add(&to[LOG_TRACE], decision->trace, tensors * sizeof(double));
     growing_add(&to[LOG_RANGE], decision->limit, tensors * sizeof(double));

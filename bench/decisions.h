@@ -36,6 +36,7 @@ struct allocator {
     float measured[MAX_TENSORS];     /* widths that the codes of some samples needed last (measured.h); 0: never */
     double seconds;                  /* spent for the allocator, estimation included */
     double *sum_squares;             /* weights and activations */
+    long first_step;                 /* of the task, in the run */
     struct kept kept;                /* its state, the log included */
 };
 
@@ -46,7 +47,11 @@ const struct quantiser_ops *run_quantiser(const struct settings *);
 /* The allocator must stay where it is. probe: NULL unless the allocator wants one. False: a budget cannot be priced. */
 bool allocator_begin(struct allocator *, struct net *, const struct settings *, const struct dataset *described, long steps,
                      struct probe *, struct arena *, struct error *);
-/* Before each step, and with step == steps after the last: new widths, logged; the budgets of a guarantee method are met, or
+/* Goes on with the network of the next task, whose first step is first_step of the run; zeroed at first. The log stays where the
+ * network has as many tensors as the one before, whose memory must still be there. */
+bool allocator_follow(struct allocator *, struct net *, const struct settings *, const struct dataset *described, long steps,
+                      long first_step, struct probe *, struct arena *, struct error *);
+/* Before each step of the task, and with step == steps after the last: new widths, logged; the budgets of a guarantee method are met, or
  * the program ends. */
 void allocator_step(struct allocator *, long step);
 /* Where net_backward should leave the squared gradients of this step, or NULL. */

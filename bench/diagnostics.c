@@ -23,16 +23,22 @@ static const struct { const char *path, *meaning; } figures[FIGURES] = {
     {"/diagnostics/input_codes_used", "share of the codes that some input has"},
 };
 
-void diagnostics_begin(struct diagnostics *d, struct net *net, const struct dataset *described, size_t epochs,
-                       struct arena *arena)
+void diagnostics_follow(struct diagnostics *d, struct net *net, const struct dataset *described, struct arena *arena)
 {
-    *d = (struct diagnostics){.net = net};
+    if (d->net && d->layers != net->count)
+        diagnostics_end(d);
+    d->net = net;
+    d->layers = net->count;
     if (!net->quantiser)
         return;
     d->shadow = arena_alloc(arena, sizeof *d->shadow);
-    d->capacity = epochs;
-    d->values = arena_alloc(arena, epochs * FIGURES * net->count * sizeof *d->values);
     net_build_shadow(d->shadow, net, described, net->batch < DIAGNOSED ? net->batch : DIAGNOSED, arena);
+}
+
+void diagnostics_end(struct diagnostics *d)
+{
+    growing_free(&d->values);
+    d->rows = 0;
 }
 
 size_t diagnostics_pool_size(const struct diagnostics *d) { return d->shadow ? net_pool_size(d->shadow) : 0; }
@@ -47,7 +53,7 @@ void diagnostics_keep(struct diagnostics *d, struct kept *kept)
 {
     if (!d->shadow)
         return;
-    keep(kept, "diagnostics", d->values, d->capacity * FIGURES * d->net->count * sizeof *d->values);
+    keep_growing(kept, "diagnostics", &d->values);
     keep(kept, "diagnosed epochs", &d->rows, sizeof d->rows);
 }
 
@@ -95,8 +101,6 @@ void diagnose(struct diagnostics *d, size_t samples, const int32_t *labels, long
     size_t layers = net->count, correct = 0;
     if (!d->shadow)
         return;
-    if ((size_t)d->rows == d->capacity)
-        die("diagnostics of more epochs than the run has");
     samples = samples < DIAGNOSED ? samples : DIAGNOSED;
     net_weights_changed(d->shadow); /* by the training of the other */
     net_pass(d->shadow, samples, labels, step, PASS_DIAGNOSE, NULL, &correct);
@@ -105,7 +109,10 @@ void diagnose(struct diagnostics *d, size_t samples, const int32_t *labels, long
     for (size_t i = 0; i < layers; i++)
         net->layers[i].product.counts = &counts[i];
     net_pass(net, samples, labels, DIAGNOSTIC_STEPS + step, PASS_DIAGNOSE, NULL, &correct);
-    fill_row(d, counts, d->values + (size_t)d->rows * FIGURES * layers);
+    double *row = xmalloc(FIGURES * layers * sizeof *row);
+    fill_row(d, counts, row);
+    growing_add(&d->values, row, FIGURES * layers * sizeof *row);
+    free(row);
     for (size_t i = 0; i < layers; i++)
         net->layers[i].product.counts = NULL;
     for (size_t i = 0; i < 2 * layers; i++)
@@ -128,7 +135,8 @@ void diagnostics_record(const struct diagnostics *d, struct record *record)
     double *values = xmalloc(epochs * layers * sizeof *values);
     for (size_t f = 0; f < FIGURES; f++) {
         for (size_t e = 0; e < epochs; e++)
-            memcpy(values + e * layers, d->values + (e * FIGURES + f) * layers, layers * sizeof *values);
+            memcpy(values + e * layers, d->values.data + (e * FIGURES + f) * layers * sizeof *values,
+                   layers * sizeof *values);
         record_put(record, figures[f].path, RECORD_F64, 2, shape, values, "", figures[f].meaning);
     }
     free(values);

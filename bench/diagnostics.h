@@ -4,17 +4,20 @@
 #ifndef BITSWEEP_DIAGNOSTICS_H
 #define BITSWEEP_DIAGNOSTICS_H
 #include "../results/record.h"
+#include "checkpoint.h"
 #include "nn/net.h"
 
 #define DIAGNOSED 32
 
 struct diagnostics {
     struct net *net, *shadow;   /* the shadow: the same weights in float32; NULL: nothing is quantised, nothing to see */
+    size_t layers;              /* of both */
     int64_t rows;               /* epochs recorded */
-    size_t capacity;            /* epochs */
-    double *values;             /* rows × figures × layers */
+    struct growing values;      /* doubles: rows × figures × layers */
 };
-void diagnostics_begin(struct diagnostics *, struct net *, const struct dataset *described, size_t epochs, struct arena *);
+/* Looks at this network from now on; zeroed at first. Rows of an earlier network stay if it had as many layers. */
+void diagnostics_follow(struct diagnostics *, struct net *, const struct dataset *described, struct arena *);
+void diagnostics_end(struct diagnostics *);
 /* The pool that both nets can use in turn, at least; diagnostics_use_pool gives it to the shadow. */
 size_t diagnostics_pool_size(const struct diagnostics *);
 void diagnostics_use_pool(struct diagnostics *, struct pool);

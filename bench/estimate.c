@@ -8,8 +8,11 @@
 #include "nn/net.h"
 #include "plan.h"
 #include "settings.h"
+#include "exemplars.h"
+#include "tasks.h"
 #include "../datasets/split.h"
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +46,8 @@ struct groups { struct group *items; size_t count, *of_run; };
 static bool is_float_run(const char *allocator) { return strcmp(allocator, "none") == 0; }
 
 /* What runs of a group share, besides data set and model with their settings, and whether they are float runs. */
-static const char *const group_keys[] = {"mode", "batch", "subset", "validation", "record_start"};
+static const char *const group_keys[] = {"mode", "batch", "subset", "validation", "record_start", "scenario", "strategy",
+                                         "init_classes", "increment", "memory", "memory_of"};
 enum { GROUP_KEYS = sizeof group_keys / sizeof *group_keys };
 
 static char *group_key(const struct settings *settings)
@@ -51,7 +55,8 @@ static char *group_key(const struct settings *settings)
     char *dataset = plug_settings(settings, "dataset"), *model = plug_settings(settings, "model");
     char *key = format_text("%s%sfloat=%d", dataset, model, is_float_run(setting_text(settings, "allocator")));
     for (size_t i = 0; i < GROUP_KEYS; i++) {
-        char *longer = format_text("%s %s=%s", key, group_keys[i], setting_text(settings, group_keys[i]));
+        const struct setting *setting = settings_find(settings, group_keys[i]);
+        char *longer = format_text("%s %s=%s", key, group_keys[i], setting ? setting->value : "");
         free(key);
         key = longer;
     }
@@ -101,9 +106,11 @@ static bool has_plug_settings(const struct record *record, const struct settings
 
 static bool belongs(const struct record *record, const struct settings *settings)
 {
-    for (size_t i = 0; i < GROUP_KEYS; i++)
-        if (!has_setting(record, settings_find(settings, group_keys[i])))
+    for (size_t i = 0; i < GROUP_KEYS; i++) {
+        const struct setting *setting = settings_find(settings, group_keys[i]);
+        if (setting && !has_setting(record, setting))
             return false;
+    }
     return has_plug_settings(record, settings, "dataset") && has_plug_settings(record, settings, "model") &&
            is_float_run(record_get_text(record, "/settings/allocator", "")) ==
                is_float_run(setting_text(settings, "allocator"));
@@ -172,6 +179,25 @@ static double sample_seconds(const struct tensor *tensors, int count, const stru
     return seconds;
 }
 
+/* Samples that are trained on, each as often as it is. The forward passes of networks that only help count a third of a sample each. */
+static double trained_samples(const struct settings *settings, const struct dataset *dataset)
+{
+    double epochs = setting_real(settings, "epochs"), used = (double)subset_count(settings, dataset), samples = 0;
+    if (!is_incremental(settings))
+        return epochs * used * (1 - validation_share(settings));
+    const struct strategy_ops *strategy = setting_plug(settings, "strategy");
+    struct tasks tasks;
+    tasks_make(&tasks, settings, (size_t)dataset->classes);
+    for (size_t t = 0; t < tasks.count; t++) {
+        size_t old = tasks.first[t], classes = tasks.first[t + 1] - (strategy->keeps_all ? 0 : old);
+        double remembered = old && strategy->keeps_exemplars ? (double)(exemplars_quota(settings, old) * old) : 0;
+        double helpers = strategy->growth != GROWS_HEAD ? (double)t : strategy->wants_old && t;
+        samples += (used * (double)classes / (double)tasks.classes + fmin(remembered, used)) * (1 + helpers / PRODUCTS);
+    }
+    tasks_free(&tasks);
+    return epochs * samples;
+}
+
 static double weight_count(const struct tensor *tensors, int count)
 {
     double weights = 0;
@@ -184,8 +210,7 @@ static struct estimate assume(const struct settings *settings, const struct data
 {
     struct tensor tensors[MAX_TENSORS];
     int count = net_plain_tensors(settings, dataset, tensors);
-    double epochs = setting_real(settings, "epochs"), used = (double)subset_count(settings, dataset);
-    double samples = epochs * used * (1 - setting_real(settings, "validation"));
+    double epochs = setting_real(settings, "epochs"), samples = trained_samples(settings, dataset);
     double values = (double)(dataset->train.count + dataset->test.count) * (double)dataset->features;
     double weights = weight_count(tensors, count) * sizeof(float);
     bool is_float = is_float_run(setting_text(settings, "allocator"));
@@ -195,7 +220,7 @@ static struct estimate assume(const struct settings *settings, const struct data
         .bytes = ASSUMED_FILE + ASSUMED_EPOCH * epochs + samples / setting_real(settings, "batch") * sizeof(float),
     };
     estimate.bytes += is_float ? weights : ASSUMED_LAYER * epochs * count / 2; /* the float run keeps its weights */
-    if (setting_bool(settings, "record_start"))
+    if (setting_has(settings, "record_start") && setting_bool(settings, "record_start"))
         estimate.bytes += weights + samples * sizeof(int64_t);
     return estimate;
 }

@@ -3,6 +3,7 @@
 #include "decisions.h"
 #include "diagnostics.h"
 #include "probe.h"
+#include "tasks.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -12,19 +13,33 @@
 /* Batches beyond this are not laid out, as the system might refuse the memory, but judged from smaller ones. */
 #define LARGEST_BATCH 256
 
+/* Networks of earlier tasks that an incremental run still has at its last one. */
+static double other_networks(const struct settings *settings, const struct dataset *described)
+{
+    if (!is_incremental(settings))
+        return 0;
+    const struct strategy_ops *strategy = setting_plug(settings, "strategy");
+    struct tasks tasks;
+    tasks_make(&tasks, settings, (size_t)described->classes);
+    double earlier = (double)tasks.count - 1;
+    tasks_free(&tasks);
+    return strategy->growth != GROWS_HEAD ? earlier : strategy->wants_old && earlier > 0;
+}
+
 /* Parameters, the mode's memory, activations and gradients, and the networks that diagnostics and the probe have. */
 static double laid_out_bytes(const struct settings *settings, const struct dataset *described, size_t batch)
 {
     struct arena arena = {0};
     struct net *net = xcalloc(1, sizeof *net);
-    struct diagnostics diagnostics;
+    struct diagnostics diagnostics = {0};
     net_build(net, settings, described, setting_plug(settings, "mode"), run_quantiser(settings), batch, &arena);
-    diagnostics_begin(&diagnostics, net, described, (size_t)setting_int(settings, "epochs"), &arena);
+    diagnostics_follow(&diagnostics, net, described, &arena);
     const struct probe *probe = NULL;
     if (probe_wanted(settings))
-        probe = probe_begin(net, described, NULL, described->train.count, &arena);
+        probe = probe_begin(net, described, described->train.count, &arena);
     double shared = fmax((double)diagnostics_pool_size(&diagnostics), (double)probe_pool_size(probe));
     double bytes = (double)arena.bytes + fmax((double)net_pool_size(net), shared) + sizeof *net;
+    bytes += (double)arena.bytes * other_networks(settings, described);
     if (!net->quantiser) /* the record holds a copy of a float run's weights */
         bytes += (double)net->value_count * sizeof(float);
     arena_free(&arena);

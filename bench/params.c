@@ -2,15 +2,19 @@
  * The parameters that every run reads, and those that several plugins share. */
 #include "params.h"
 #include "budgets.h"
+#include "exemplars.h"
 #include "rules.h"
+#include "tasks.h"
 
 #define WORDS(...) (const char *const[]){__VA_ARGS__, 0}
 #define NUMBER_MAX 1e9
 
 static bool is_multistep(const struct settings *s) { return setting_is(s, "schedule", "multistep"); }
 
+static bool is_offline(const struct settings *s) { return !is_incremental(s); }
+
 /* The float reference starts from scratch by definition. */
-static bool is_quantised(const struct settings *s) { return !setting_is(s, "allocator", "none"); }
+static bool is_quantised_offline(const struct settings *s) { return is_offline(s) && !setting_is(s, "allocator", "none"); }
 
 static bool limits_accumulators(const struct settings *s)
 {
@@ -35,8 +39,10 @@ const struct param *const core_params[] = {
         .source = "", .help = "Who chooses the widths; none with mode fp is the FP32 reference."},
     &(const struct param){.name = "seed", .type = PARAM_INT, .fallback = "1", .min = 0, .max = NUMBER_MAX,
         .source = "", .help = "Seed of all random streams (split, init, order, rounding, allocator)."},
+    &param_scenario, &param_strategy, &param_init_classes, &param_increment, &param_class_seed, &param_test_users,
+    &param_memory, &param_memory_of, &param_exemplars,
     &(const struct param){.name = "epochs", .type = PARAM_INT, .fallback = "10", .min = 1, .max = 1e6,
-        .source = "ours", .help = "Passes over the training part; the last epoch is reported."},
+        .source = "ours", .help = "Passes over the training part, in incremental runs over each task's; the last epoch is reported."},
     &(const struct param){.name = "batch", .type = PARAM_INT, .fallback = "128", .min = 1, .max = 65536,
         .source = "pub", .help = "Samples a step; a partial last batch is kept."},
     &(const struct param){.name = "lr", .type = PARAM_REAL, .fallback = "0.05", .min = 0, .max = 1e3,
@@ -54,6 +60,7 @@ const struct param *const core_params[] = {
     &(const struct param){.name = "lr_drop", .type = PARAM_REAL, .fallback = "0.1", .min = 0, .max = 1,
         .used = is_multistep, .source = "pub", .help = "Factor on the learning rate at each milestone."},
     &(const struct param){.name = "validation", .type = PARAM_REAL, .fallback = "0.1", .min = 0, .max = 0.9,
+        .used = is_offline,
         .source = "ours", .help = "Share of the training set kept for watching; it never selects anything by itself."},
     &param_subset, &param_augment_crop, &param_augment_flip, &param_augment_brightness,
     &(const struct param){.name = "standardise", .type = PARAM_CHOICE, .fallback = "channel",
@@ -61,13 +68,14 @@ const struct param *const core_params[] = {
         .source = "ours", .help = "Subtract mean and divide by deviation of the training part, per channel (a feature "
                                   "vector's features are its channels)."},
     &(const struct param){.name = "init", .type = PARAM_CHOICE, .fallback = "scratch", .choices = WORDS("scratch", "float"),
-        .used = is_quantised,
+        .used = is_quantised_offline,
         .source = "ours", .help = "Start from new weights, or from the weights of the FP32 run with the same settings, "
                                   "which the plan then adds."},
     &(const struct param){.name = "record_start", .type = PARAM_BOOL, .fallback = "false",
+        .used = is_offline,
         .source = "", .help = "Store the initial weights and the order of the samples, to repeat the run in another "
                               "program."},
-    &(const struct param){.name = "explain", .type = PARAM_BOOL, .fallback = "false", .used = is_quantised,
+    &(const struct param){.name = "explain", .type = PARAM_BOOL, .fallback = "false", .used = is_quantised_offline,
         .source = "ours", .help = "After training, compare each tensor's predicted sensitivity with the change of the loss "
                                   "that its quantisation makes, and the widths with the optimum of the sensitivities "
                                   "(/explain in the run file)."},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * From the blocks of a sweep file to its runs: merged, in order, checked. */
+#include "incremental.h"
 #include "plan.h"
 #include "../datasets/split.h"
 #include "../methods/allocators/fixed.h"
@@ -102,9 +103,8 @@ static void merge_and_sort(struct plan *plan)
 static const struct {
     bool (*check)(const struct settings *, const struct dataset *described, struct error *);
     const char *key;
-} demands[] = {{subset_check, "subset"}, {batches_check, "dataset"}, {limits_check, "limits"}, {pin_check, "pin"},
-               {tie_check, "tie"},
-               {fixed_check, "bits"}, {budget_check, "budget"}};
+} demands[] = {{incremental_check, "scenario"}, {subset_check, "subset"}, {batches_check, "dataset"},
+               {limits_check, "limits"}, {pin_check, "pin"}, {tie_check, "tie"}, {fixed_check, "bits"}, {budget_check, "budget"}};
 
 static bool meets_demands(const struct config *config, const struct settings *settings, const struct dataset *described,
                           struct error *error)

@@ -75,8 +75,8 @@ static const char *meaning_of(const struct net *net, const struct parameter *p)
 /* The network's parameters below a path, without padding. */
 static void record_parameters(const struct trainer *t, struct record *record, const char *below)
 {
-    for (size_t i = 0; i < t->net.parameter_count; i++) {
-        const struct parameter *p = &t->net.parameters[i];
+    for (size_t i = 0; i < t->net->parameter_count; i++) {
+        const struct parameter *p = &t->net->parameters[i];
         const size_t shape[2] = {p->rows, p->cols};
         bool is_matrix = p->decays;
         float *rows = xmalloc(p->rows * p->cols * sizeof *rows);
@@ -84,7 +84,7 @@ static void record_parameters(const struct trainer *t, struct record *record, co
             memcpy(rows + row * p->cols, p->value + row * p->stride, p->cols * sizeof *rows);
         char *path = format_text("%s/%s", below, p->name);
         record_put(record, path, RECORD_F32, is_matrix ? 2 : 1, is_matrix ? shape : &p->cols, rows, "",
-                   meaning_of(&t->net, p));
+                   meaning_of(t->net, p));
         free(path);
         free(rows);
     }
@@ -111,7 +111,7 @@ static void record_timing(const struct trainer *t, struct record *record)
     const struct place *at = &t->place, *before = &t->resumed_from;
     record_real(record, "/timing/train_seconds", at->train_seconds, "s", "training steps");
     record_real(record, "/timing/evaluation_seconds", at->evaluation_seconds, "s", "validation and test");
-    double allocating = t->allocator.seconds + t->net.observing_seconds;
+    double allocating = t->allocator.seconds + t->net->observing_seconds;
     record_real(record, "/timing/allocator_seconds", allocating, "s",
                 "the allocator alone: estimation, solver, learned widths' update");
     record_real(record, "/timing/allocator_share", allocating / at->train_seconds, "fraction", "of the time of training steps");
@@ -127,7 +127,7 @@ static void record_end(struct record *record, const char *status, const char *me
     record_text(record, "/message", message, "why it failed");
 }
 
-void record_run(const struct trainer *t, struct score test, struct record *record)
+void record_run(const struct trainer *t, struct record *record)
 {
     record_dataset(t, record);
     record_curves(t, record);
@@ -135,7 +135,7 @@ void record_run(const struct trainer *t, struct score test, struct record *recor
     measured_record(&t->allocator, record);
     diagnostics_record(&t->diagnostics, record);
     explain_record(&t->explanation, record);
-    record_costs(record, &t->net, &t->dataset, t->place.bops_sum / (double)t->place.step);
+    record_costs(record, t->net, t->incremental ? &t->incremental->learner.seen : &t->dataset, t->place.bops_sum / (double)t->place.step);
     record_timing(t, record);
     if (t->diverged) {
         char *message = format_text("the loss was not finite in epoch %ld, step %ld", (long)t->place.epoch + 1,
@@ -144,13 +144,15 @@ void record_run(const struct trainer *t, struct score test, struct record *recor
         free(message);
         return;
     }
-    size_t last = (size_t)t->epochs - 1;
+    size_t last = (size_t)t->place.epoch - 1;
     record_score(record, "train", (struct score){t->curve[TRAIN_LOSS][last], t->curve[TRAIN_ACCURACY][last]});
     if (t->split.validation_count)
         record_score(record, "validation",
                      (struct score){t->curve[VALIDATION_LOSS][last], t->curve[VALIDATION_ACCURACY][last]});
-    record_score(record, "test", test);
-    if (!t->net.quantiser) /* the FP32 reference's weights serve `init: float` */
+    record_score(record, "test", t->test);
+    if (t->incremental)
+        incremental_record(t->incremental, record);
+    if (!t->net->quantiser) /* the FP32 reference's weights serve `init: float` */
         record_parameters(t, record, "/weights");
     record_end(record, "done", "");
 }

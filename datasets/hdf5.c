@@ -3,6 +3,7 @@
  * (labels), and perhaps user, x_test, y_test, user_test. docs/datasets.md describes it for users. */
 #include "../results/h5.h"
 #include "datasets.h"
+#include "users.h"
 #include <inttypes.h>
 #include <math.h>
 #include <sha2.h>
@@ -144,7 +145,7 @@ static bool read_part_header(struct content *content, int which, struct dataset 
 
 /* ---- the test part of a file without one: always the same samples -------------------------------- */
 
-static uint64_t split_key(void) { return rng_key(0, STREAM_SPLIT, 1, 0); }
+#define SPLIT_SEED 0
 
 static bool keep_samples(struct content *content, double share, struct error *error)
 {
@@ -153,7 +154,7 @@ static bool keep_samples(struct content *content, double share, struct error *er
         return fail(error, "%s: x holds one sample, so none can be kept for testing", content->path);
     wanted = wanted < 1 ? 1 : wanted < count ? wanted : count - 1;
     uint32_t *order = xmalloc(count * sizeof *order);
-    rng_permutation(split_key(), count, order);
+    rng_permutation(rng_key(SPLIT_SEED, STREAM_SPLIT, 1, 0), count, order);
     for (size_t i = 0; i < wanted; i++)
         content->in_test[order[i]] = true;
     free(order);
@@ -164,7 +165,7 @@ static bool keep_samples(struct content *content, double share, struct error *er
 static bool keep_users(struct content *content, double share, struct error *error)
 {
     const struct file_part *part = &content->part[TRAIN];
-    int64_t *users;
+    int64_t *users, *chosen;
     size_t count = distinct_values(part->user, part->count, &users);
     if (count < 2) {
         free(users);
@@ -173,24 +174,14 @@ static bool keep_users(struct content *content, double share, struct error *erro
                     "y_test, or leave user out to split by samples",
                     content->path);
     }
-    /* ceil((1 - share) users) train; the small term keeps a product like 0.7 × 10 from rounding up. */
-    size_t train = (size_t)ceil((1 - share) * (double)count - 1e-9);
-    train = train < 1 ? 1 : train < count ? train : count - 1;
-    uint32_t *order = xmalloc(count * sizeof *order);
-    int64_t *kept = xmalloc((count - train) * sizeof *kept), *sorted;
-    rng_permutation(split_key(), count, order);
-    for (size_t i = train; i < count; i++)
-        kept[i - train] = users[order[i]];
-    distinct_values(kept, count - train, &sorted);
+    size_t testing = choose_test_users(users, count, share, SPLIT_SEED, &chosen);
     for (size_t i = 0; i < part->count; i++)
-        for (size_t u = 0; u < count - train; u++)
-            content->in_test[i] |= part->user[i] == sorted[u];
-    char *list = value_list(sorted, count - train);
+        for (size_t u = 0; u < testing; u++)
+            content->in_test[i] |= part->user[i] == chosen[u];
+    char *list = value_list(chosen, testing);
     content->test_note = format_text("users %s", list);
     free(list);
-    free(sorted);
-    free(kept);
-    free(order);
+    free(chosen);
     free(users);
     return true;
 }
@@ -397,25 +388,20 @@ static bool load(const struct settings *settings, struct dataset *dataset, struc
 }
 
 /* True as well for a file that is absent or bad: reading it says so. */
-static bool has_no_test_part(const struct settings *settings)
+static bool divides_samples(const struct settings *settings)
 {
     struct error ignored;
-    int rank;
-    size_t shape[4];
     char *path = find_file(setting_text(settings, "dataset"));
-    struct h5 *file = path ? h5_open(path, &ignored) : NULL;
-    bool has_test = file && h5_shape(file, names[TEST].x, &rank, shape);
-    if (file)
-        h5_close(file);
+    struct content content = {.path = path, .file = path ? h5_open(path, &ignored) : NULL};
+    bool divides = !content.file || !exists(&content, names[TEST].x) ||
+                   (draws_test_users(settings) && exists(&content, names[TRAIN].user) && exists(&content, names[TEST].user));
+    close_content(&content);
     free(path);
-    return !has_test;
+    return divides;
 }
 
 static const struct param *const params[] = {
-    &(const struct param){.name = "test_split", .type = PARAM_REAL, .fallback = "0.2",
-        .min = 0.01, .max = 0.9, .used = has_no_test_part, .source = "ours",
-        .help = "Share of the samples (of the users, if the file names them) kept for testing when it has "
-                "no x_test; the same ones in every run."},
+    &(const struct param)TEST_SPLIT(divides_samples),
     NULL
 };
 

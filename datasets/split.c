@@ -22,6 +22,11 @@ bool subset_check(const struct settings *s, const struct dataset *described, str
                    setting_text(s, "subset"), described->name, described->train.count);
 }
 
+double validation_share(const struct settings *s)
+{
+    return setting_has(s, "validation") ? setting_real(s, "validation") : 0;
+}
+
 void dataset_split(size_t count, double validation, uint64_t seed, struct split *split)
 {
     size_t wanted = (size_t)llround(validation * (double)count);

@@ -16,6 +16,9 @@ size_t subset_count(const struct settings *, const struct dataset *described);
 /* False, with an error, if the set has fewer. */
 bool subset_check(const struct settings *, const struct dataset *described, struct error *);
 
+/* The setting `validation`, which incremental runs do not read: 0. */
+double validation_share(const struct settings *);
+
 /* Of the first `count` training samples keeps round(validation × count) for validation, chosen by (seed, STREAM_SPLIT)
  * alone; at least one sample stays for training. */
 void dataset_split(size_t count, double validation, uint64_t seed, struct split *);

@@ -288,7 +288,7 @@ static void build_quantised(struct quantised *q)
     q->net = arena_alloc(&q->arena, sizeof *q->net);
     net_build(q->net, &q->settings, &data, setting_plug(&q->settings, "mode"), setting_plug(&q->settings, "quantiser"),
               BATCH, &q->arena);
-    diagnostics_begin(&q->diagnostics, q->net, &data, 2, &q->arena);
+    diagnostics_follow(&q->diagnostics, q->net, &data, &q->arena);
     size_t size = net_pool_size(q->net), shared = diagnostics_pool_size(&q->diagnostics);
     struct pool pool = {.size = size > shared ? size : shared};
     pool.memory = arena_alloc(&q->arena, pool.size);
@@ -316,6 +316,7 @@ static double step(struct quantised *q, long number)
 
 static void drop_quantised(struct quantised *q)
 {
+    diagnostics_end(&q->diagnostics);
     arena_free(&q->arena);
     settings_free(&q->settings);
 }

@@ -82,7 +82,7 @@ Test(plugin_loading, unfit_files_are_refused_with_a_reason)
         {"unfit-nothing.so", "exports no 'bitsweep_plugin'"},
         {"unfit-version.so", "has interface version 2, this bitsweep has 1"},
         {"unfit-layout.so", "was compiled against other headers than this bitsweep"},
-        {"unfit-kind.so", "is of kind 7, which there is none of"},
+        {"unfit-kind.so", "is of kind 8, which there is none of"},
         {"unfit-dataset.so", "is a dataset, which is compiled into bitsweep only"},
         {"unfit-taken.so", "there is an allocator uniform already, built in"},
         {"unfit-incomplete.so", "unfit allocator unfit: it has no assign"},

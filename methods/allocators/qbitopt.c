@@ -8,6 +8,7 @@
 #include "../costs/price.h"
 #include "../../bench/nn/net.h"
 #include "../../bench/params.h"
+#include "../../bench/tasks.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,11 @@ const struct param qbitopt_fit_every = {
     .name = "fit_every", .type = PARAM_INT, .fallback = "12", .min = 1, .max = 1e6, .source = "ours", .used = averages,
     .help = "Estimate the traces on every n-th step only, an approximation that saves the input gradient of the first "
             "layer; the memory in steps stays. 1: every step."};
+const struct param qbitopt_reallocate = {
+    .name = "reallocate", .type = PARAM_CHOICE, .fallback = "within", .source = "ours", .used = is_incremental,
+    .choices = (const char *const[]){"within", "between", "first", 0},
+    .help = "Incremental runs: decide before every task from what the ones before showed and then within it (within), only "
+            "before tasks (between), or only within the first task (first)."};
 static const struct param fractional = {
     .name = "fractional", .type = PARAM_BOOL, .fallback = "false", .source = "rec",
     .help = "Real widths until the freeze, whole ones from there on (mode fp only): real widths cannot be stored, so until "
@@ -58,6 +64,7 @@ struct state {
     const struct solver_ops *solver;
     long tau, warm_up, freeze, fit_every;
     bool averages, fractional;
+    bool decides_at_once, decides_within; /* incremental: before the first step, and in the task */
     struct sensitivity sensitivity;
     struct sensitivity_tables tables;
     struct { bool free; struct budget *budgets; int budget_count; } sides[SIDES]; /* free: some tensor has a choice */
@@ -221,6 +228,25 @@ bool qbitopt_probes(const struct settings *s)
     return setting_has(s, "fit_source") && setting_is(s, "fit_source", "float");
 }
 
+static bool reallocates(const struct settings *s, const char *when)
+{
+    return setting_has(s, "reallocate") && setting_is(s, "reallocate", when);
+}
+
+/* The next task of an incremental run starts with what the last one knew. */
+static void follow(struct state *s, const struct state *previous)
+{
+    const struct allocation *a = s->allocation;
+    s->decides_within = !reallocates(a->settings, "between");
+    if (!previous)
+        return;
+    s->decides_within = reallocates(a->settings, "within");
+    s->decides_at_once = !reallocates(a->settings, "first");
+    sensitivity_continue(&s->sensitivity, &previous->sensitivity);
+    if (budgets_met(a->budgets, a->budget_count, a->tensors, a->count, previous->current))
+        memcpy(s->current, previous->current, (size_t)a->count * sizeof *s->current);
+}
+
 void *qbitopt_begin(const struct allocation *a, const struct solver_ops *ops)
 {
     struct error error;
@@ -236,6 +262,7 @@ void *qbitopt_begin(const struct allocation *a, const struct solver_ops *ops)
     sensitivity_begin(&s->sensitivity, a, pow(momentum, (double)s->fit_every), setting_is(a->settings, "noise", "paper"),
                       qbitopt_probes(a->settings));
     keep(a->kept, "qbitopt.current", s->current, (size_t)a->count * sizeof *s->current);
+    follow(s, a->previous);
     return s;
 }
 
@@ -339,16 +366,18 @@ static bool due(const struct state *s, long step)
 {
     bool in_turn = step >= s->warm_up && step <= s->freeze && (step - s->warm_up) % s->tau == 0;
     bool known = !s->averages || s->sensitivity.weight > 0;
-    return known && (in_turn || step == s->freeze);
+    if (step == 0)
+        return known && s->decides_at_once;
+    return known && s->decides_within && (in_turn || step == s->freeze);
 }
 
 bool qbitopt_assign(void *memory, long step, struct decision *decision)
 {
     struct state *s = memory;
-    if (step == 0)
-        decision->solver = "uniform";
-    else if (due(s, step))
-        solve(s, step == s->freeze, decision);
+    if (due(s, step))
+        solve(s, step == s->freeze || !s->decides_within, decision);
+    else if (step == 0)
+        decision->solver = s->allocation->previous ? "kept" : "uniform";
     else
         return false;
     memcpy(decision->bits, s->current, (size_t)s->allocation->count * sizeof *s->current);

@@ -7,9 +7,10 @@
 
 /* Parameters of both, in the order in which they depend on each other. */
 extern const struct param qbitopt_fit_source, qbitopt_fit_momentum, qbitopt_fit_every, qbitopt_tau, qbitopt_warm_up,
-    qbitopt_freeze;
+    qbitopt_freeze, qbitopt_reallocate;
 #define QBITOPT_PARAMS ALLOCATION_PARAMS, &param_quantiser, &param_noise, &qbitopt_fit_source, &param_probe_samples, \
-                       &qbitopt_fit_momentum, &qbitopt_fit_every, &qbitopt_tau, &qbitopt_warm_up, &qbitopt_freeze
+                       &qbitopt_fit_momentum, &qbitopt_fit_every, &qbitopt_tau, &qbitopt_warm_up, &qbitopt_freeze, \
+                       &qbitopt_reallocate
 
 /* The members of struct alloc_ops; begin also takes the solver. */
 bool qbitopt_probes(const struct settings *);

@@ -3,6 +3,7 @@
 #include "allocation.h"
 #include "../../bench/probe.h"
 #include <math.h>
+#include <string.h>
 
 void sensitivity_begin(struct sensitivity *s, const struct allocation *a, double momentum, bool paper_step, bool probing)
 {
@@ -15,6 +16,14 @@ void sensitivity_begin(struct sensitivity *s, const struct allocation *a, double
     keep(a->kept, "sensitivity.largest", s->largest, size);
     if (probing)
         s->probed = arena_alloc(a->arena, size);
+}
+
+void sensitivity_continue(struct sensitivity *s, const struct sensitivity *from)
+{
+    size_t size = (size_t)s->allocation->count * sizeof(double);
+    s->weight = from->weight;
+    memcpy(s->trace, from->trace, size);
+    memcpy(s->largest, from->largest, size);
 }
 
 /* A depthwise output reads its own channel alone, so X counts once. No gradient at all: nothing is rounded. */

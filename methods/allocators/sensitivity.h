@@ -26,6 +26,8 @@ struct sensitivity {
 /* Memory from the run's arena; the averages are kept in checkpoints. probing: weights and activations are measured by
  * sensitivity_probe (allocation->probe) and not by the averages. */
 void sensitivity_begin(struct sensitivity *, const struct allocation *, double momentum, bool paper_step, bool probing);
+/* Goes on from another's averages, of as many tensors. */
+void sensitivity_continue(struct sensitivity *, const struct sensitivity *from);
 /* The averages follow one training step. */
 void sensitivity_observe(struct sensitivity *, const struct observation *);
 /* Where probing: T from all batches of allocation->probe at the present weights, unquantised. */

@@ -3,6 +3,7 @@
  * METHODS 5. */
 #include "../../bench/accounting.h"
 #include "../../bench/decisions.h"
+#include "../../bench/tasks.h"
 #include <stdlib.h>
 
 struct laid_out { struct arena arena; struct net net; };
@@ -21,6 +22,9 @@ static bool open_network(const struct settings *settings, const struct dataset *
     if (!settings || !described)
         return fail(error, "the costs of training follow from a run's model and mode; they have no price for a table of "
                     "tensors");
+    if (is_incremental(settings) && ((const struct strategy_ops *)setting_plug(settings, "strategy"))->growth != GROWS_HEAD)
+        return fail(error, "strategy %s trains another network in each task, of which the costs of training cannot be told",
+                    setting_text(settings, "strategy"));
     size_t batch = (size_t)setting_int(settings, "batch");
     struct laid_out *laid_out = xcalloc(1, sizeof *laid_out);
     struct net *net = &laid_out->net;
