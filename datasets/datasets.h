@@ -5,7 +5,7 @@
 #include "../bench/bitsweep.h"
 
 extern const struct dataset_ops dataset_fashion_mnist, dataset_mnist, dataset_cifar10, dataset_cifar100,
-    dataset_hdf5, dataset_synthetic;
+    dataset_hdf5, dataset_synthetic, dataset_dsads, dataset_hapt, dataset_uci_har, dataset_pamap2, dataset_wisdm;
 
 /* ---- find.c ---- */
 
