@@ -11,7 +11,7 @@ CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
 
 # apt names; DESIGN: OpenBLAS, GLPK, gnuplot, HDF5, Criterion are the user's choice, the others are in the README.
 PACKAGES := gcc make pkg-config libc6-dev libopenblas-pthread-dev libglpk-dev gnuplot-nox libhdf5-dev \
-            libyaml-dev libcjson-dev zlib1g-dev libmd-dev dataset-fashion-mnist
+            libyaml-dev libcjson-dev zlib1g-dev libmd-dev libcurl4-openssl-dev libarchive-dev dataset-fashion-mnist
 TEST_PACKAGES := libcriterion-dev clang valgrind git python3-h5py
 
 # Sources by wildcard: a new file needs no line here.
@@ -20,7 +20,7 @@ SOURCES ?= $(filter-out bench/main.c,$(wildcard bench/*.c bench/nn/*.c bench/ker
 TESTS   ?= $(wildcard tests/*.c)
 MAIN    := bench/main.c
 
-PKGS     := hdf5-serial openblas yaml-0.1 libcjson zlib libmd
+PKGS     := hdf5-serial openblas yaml-0.1 libcjson zlib libmd libcurl libarchive
 SANITIZE ?=
 comma    := ,
 SANFLAGS := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * `bitsweep data`: which data sets are there, what is in one, and one in the generic HDF5 layout. */
+ * `bitsweep data`: which data sets are there, what is in one, one in the generic HDF5 layout, and getting them. */
 #include "../datasets/datasets.h"
+#include "../datasets/fetch.h"
 #include "../datasets/summary.h"
 #include "names.h"
 #include "options.h"
 #include "settings.h"
 #include <cjson/cJSON.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,20 +17,28 @@ static int run_data(int argc, char **argv);
 
 const struct command cmd_data = {
     .name = "data",
-    .arguments = "list | check NAME [-s key=value]... | convert NAME OUT.h5 [-s key=value]...",
-    .summary = "Show, check and convert data sets.",
+    .arguments = "list | check NAME [-s key=value]... | convert NAME OUT.h5 [-s key=value]... | fetch NAME...",
+    .summary = "Show, check, convert and fetch data sets.",
     .details =
         "  list                       data sets, every NAME.h5 in the data folders too, and where they are\n"
         "  check NAME                 load one completely; print shape, classes, counts, range and checksum\n"
         "  convert NAME OUT.h5        write one in the generic HDF5 layout\n"
+        "  fetch NAME...              download from the provider, verify, unpack; an interrupted fetch goes on\n"
+        "                             where it stopped\n"
         "\n"
         "  -s key=value               a parameter of the data set (check, convert)\n"
         "  --format text|json|csv     list; check knows text and json\n"
-        "  --force                    convert: replace OUT.h5\n"
+        "  --force                    convert: replace OUT.h5; fetch: replace what is there\n"
+        "  --to FOLDER                fetch: the data folder (default $BITSWEEP_DATA, else datasets/data)\n"
+        "  --from FILE                fetch: an archive that was downloaded by other means (mnist, fashion-mnist: the\n"
+        "                             folder of the four files)\n"
+        "  --mirror URL               fetch: the address of a folder that has the files, instead of the provider's\n"
+        "  --keep                     fetch: leave the archive in the data folder\n"
         "\n"
         "Data sets are searched in $BITSWEEP_DATA, datasets/data and /usr/share/datasets.\n"
         "\n"
-        "Example: bitsweep data check synthetic -s difficulty=hard",
+        "Example: bitsweep data check synthetic -s difficulty=hard\n"
+        "         bitsweep data fetch cifar100 wisdm",
     .run = run_data,
 };
 
@@ -38,6 +48,7 @@ struct arguments {
     struct texts overrides;
     enum format format;
     bool force;
+    struct fetch_request fetch; /* but force, and the default of `to` */
 };
 
 /* ---- settings of one data set --------------------------------------------------------- */
@@ -263,16 +274,77 @@ static int convert_data(const struct arguments *arguments)
     return ok ? EXIT_DONE : EXIT_TROUBLE;
 }
 
+/* ---- data fetch -------------------------------------------------------------------------------- */
+
+static int unknown_source(const char *name)
+{
+    struct names known = {0};
+    for (const struct source *source = sources; source->name; source++)
+        names_add(&known, source->name);
+    char *list = names_joined(&known), *guess = names_suggestion(&known, name);
+    usage_error(&cmd_data, "fetch knows no provider of '%s'; valid: %s%s", name, list, guess);
+    free(list);
+    free(guess);
+    names_free(&known);
+    return EXIT_USAGE;
+}
+
+static const char *fetch_conflict(const struct fetch_request *request, int names)
+{
+    if (request->from && names > 1)
+        return "--from is the archive of one data set; fetch takes one name with it";
+    if (request->from && (request->mirror || request->keep))
+        return "--from downloads nothing; --mirror and --keep do not go with it";
+    if (request->mirror && strncmp(request->mirror, "http://", 7) != 0 && strncmp(request->mirror, "https://", 8) != 0)
+        return "--mirror needs an address that begins with http:// or https://; a file at hand is given with --from";
+    return NULL;
+}
+
+/* Every set is tried, whatever happens to the others. */
+static int fetch_data(const struct arguments *arguments)
+{
+    struct fetch_request request = arguments->fetch;
+    const char *conflict = fetch_conflict(&request, arguments->word_count - 1);
+    int code = EXIT_DONE;
+    if (conflict)
+        return usage_error(&cmd_data, "%s", conflict);
+    request.force = arguments->force;
+    request.to = request.to ? request.to : dataset_place(0);
+    for (int i = 1; i < arguments->word_count; i++)
+        if (!source_find(arguments->words[i]))
+            return unknown_source(arguments->words[i]);
+    for (int i = 1; i < arguments->word_count; i++) {
+        const struct source *source = source_find(arguments->words[i]);
+        struct error error;
+        if (fetch(source, &request, &error))
+            continue;
+        fprintf(stderr, "bitsweep data: %s: %s\n", source->name, error.text);
+        if (!request.from)
+            fetch_print_by_hand(source, &request);
+        code = EXIT_TROUBLE;
+    }
+    return code;
+}
+
+/* ---- the verb ---------------------------------------------------------------------------------- */
+
 static const struct {
     const char *name, *takes;
-    int words; /* with its own name */
-    bool sets, formats, forces;
+    int least, most; /* words, with its own name */
+    bool sets, formats, forces, fetches;
     int (*run)(const struct arguments *);
 } actions[] = {
-    {"list", "no name", 1, .formats = true, .run = list_data},
-    {"check", "one name", 2, .sets = true, .formats = true, .run = check_data},
-    {"convert", "a name and a file", 3, .sets = true, .forces = true, .run = convert_data},
+    {"list", "no name", 1, 1, .formats = true, .run = list_data},
+    {"check", "one name", 2, 2, .sets = true, .formats = true, .run = check_data},
+    {"convert", "a name and a file", 3, 3, .sets = true, .forces = true, .run = convert_data},
+    {"fetch", "one name or more", 2, INT_MAX, .forces = true, .fetches = true, .run = fetch_data},
 };
+
+/* One of those that only fetch takes, or NULL. */
+static const char *fetch_option(const struct fetch_request *request)
+{
+    return request->to ? "--to" : request->from ? "--from" : request->mirror ? "--mirror" : request->keep ? "--keep" : NULL;
+}
 
 static int run_action(const struct arguments *arguments)
 {
@@ -283,15 +355,16 @@ static int run_action(const struct arguments *arguments)
         const char *stray = arguments->overrides.count && !actions[i].sets            ? "-s"
                             : arguments->format != FORMAT_TEXT && !actions[i].formats ? "--format"
                             : arguments->force && !actions[i].forces                  ? "--force"
-                                                                                      : NULL;
+                            : actions[i].fetches                                      ? NULL
+                                                                                      : fetch_option(&arguments->fetch);
         if (stray)
             return usage_error(&cmd_data, "%s does not take %s", name, stray);
-        if (arguments->word_count != actions[i].words)
+        if (arguments->word_count < actions[i].least || arguments->word_count > actions[i].most)
             return usage_error(&cmd_data, "%s takes %s", name, actions[i].takes);
         return actions[i].run(arguments);
     }
-    return *name ? usage_error(&cmd_data, "unknown action '%s'; valid: list, check, convert", name)
-                 : usage_error(&cmd_data, "an action is missing; valid: list, check, convert");
+    return *name ? usage_error(&cmd_data, "unknown action '%s'; valid: list, check, convert, fetch", name)
+                 : usage_error(&cmd_data, "an action is missing; valid: list, check, convert, fetch");
 }
 
 static int run_data(int argc, char **argv)
@@ -301,6 +374,10 @@ static int run_data(int argc, char **argv)
         {"-s", add_text, &arguments.overrides},
         {"--format", set_format_csv, &arguments.format},
         {"--force", set_flag, &arguments.force},
+        {"--to", set_text, &arguments.fetch.to},
+        {"--from", set_text, &arguments.fetch.from},
+        {"--mirror", set_text, &arguments.fetch.mirror},
+        {"--keep", set_flag, &arguments.fetch.keep},
         {0},
     };
     arguments.word_count = read_options(&cmd_data, options, (struct operands){"word", 0, argc}, argc, argv);

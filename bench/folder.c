@@ -52,8 +52,7 @@ void folder_remove_unfinished(const char *folder, const char *id, pid_t worker)
     }
 }
 
-/* mkdir -p: every folder along the path that is not there yet. */
-static bool make_folders(const char *path, struct error *error)
+bool make_folders(const char *path, struct error *error)
 {
     char *part = xstrdup(path);
     bool made = true;

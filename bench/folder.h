@@ -15,6 +15,8 @@ void folder_remove_checkpoint(const char *folder, const char *id);
 /* What a worker that is gone was writing for the run. */
 void folder_remove_unfinished(const char *folder, const char *id, pid_t worker);
 
+/* mkdir -p: every folder along the path that is not there yet. */
+bool make_folders(const char *path, struct error *);
 bool folder_create(const char *folder, struct error *);
 /* Takes the lock, or returns -1 and an error; *busy: because another process, which the error names, has it.
  * The lock belongs to this process and to the children that inherit it, so it is free only when the last of

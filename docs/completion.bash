@@ -18,7 +18,7 @@ _bitsweep()
     fi
     local files='*' options="--help"
     case $verb in
-        list) options="allocators modes datasets models quantisers solvers costs settings --format --help"; files= ;;
+        list) options="allocators modes datasets models quantisers solvers costs strategies settings --format --help"; files= ;;
         plan) options="-s -j --format --help"; files='*.yaml' ;;
         run) options="-s -j --threads --timeout --checkpoint --retry --redo --only --from --quiet --help"; files='*.yaml' ;;
         status) options="-s --format --help"; files='*.yaml' ;;
@@ -26,7 +26,14 @@ _bitsweep()
         table) options="--per-run --by --metric --format --help"; files='*.h5' ;;
         plot) options="--out --format --figure --list --help"; files='*.h5' ;;
         diff) options="--all --format --help"; files='*.h5' ;;
-        data) options="list check convert -s --force --format --help"; files='*.h5' ;;
+        data)
+            options="list check convert fetch -s --force --format --to --from --mirror --keep --help"
+            files='*.h5'
+            if [ "${COMP_WORDS[first+1]}" = fetch ]; then
+                options="cifar10 cifar100 mnist fashion-mnist dsads hapt uci-har pamap2 wisdm"
+                options="$options --to --from --mirror --keep --force --help"
+                case ${COMP_WORDS[COMP_CWORD-1]} in --from) files='*' ;; --to) options= files='*/' ;; *) files= ;; esac
+            fi ;;
         reference) files='*.h5' ;;
         bench) options="gemm hadamard steps allocators solvers kernels --write-latency --format --help"; files='*.csv' ;;
         allocate) options="-b --solver --sweep --noise --plot -o --format --help" ;;
