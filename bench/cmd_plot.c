@@ -18,7 +18,7 @@ const struct command cmd_plot = {
                "edited and run on its own. Prints the paths of the written files.\n\n"
                "  --out FOLDER    where to; default results/SWEEP/figures\n"
                "  --format LIST   of pdf, png, svg; default pdf,png\n"
-               "  --figure LIST   of the names that --list prints; default all\n"
+               "  --figure LIST   of the names that --list prints; default all that the runs have something for\n"
                "  --list          print the figures and stop\n\n"
                "Example: bitsweep plot results/demo.h5 --format pdf --figure accuracy-bits",
     .run = run_plot,
@@ -98,22 +98,6 @@ static char *default_folder(const struct record *root, const char *file)
                                                   : format_text("results/%.*s/figures", (int)length, base);
 }
 
-/* Every figure of every chart, also after one that failed. */
-static int draw_all(const struct charts *charts, const bool *chosen, const struct output *output)
-{
-    int code = EXIT_DONE;
-    for (size_t f = 0; figures[f]; f++)
-        for (size_t c = 0; c < charts->count && chosen[f]; c++) {
-            struct error error;
-            if (charts->charts[c].count > 0 &&
-                !figures[f]->draw(figures[f], &charts->charts[c], output, &error)) {
-                fprintf(stderr, "bitsweep plot: %s: %s\n", figures[f]->name, error.text);
-                code = EXIT_TROUBLE;
-            }
-        }
-    return code;
-}
-
 static int plot_runs(const struct request *request, const struct record *runs, size_t count,
                      const struct record *root, const bool *chosen, struct output *output)
 {
@@ -130,7 +114,7 @@ static int plot_runs(const struct request *request, const struct record *runs, s
     output->folder = folder;
     int code = EXIT_TROUBLE;
     if (make_folders(folder, &error))
-        code = draw_all(&charts, chosen, output);
+        code = draw_figures(&charts, chosen, output) ? EXIT_DONE : EXIT_TROUBLE;
     else
         fprintf(stderr, "bitsweep plot: %s\n", error.text);
     free(folder);

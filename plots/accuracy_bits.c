@@ -250,7 +250,7 @@ static bool draw_view(const struct figure *figure, const struct view *view, cons
                       struct error *error)
 {
     const struct chart *chart = &view->chart;
-    char *script = NULL, *name = figure_file(figure, chart, part), *heading = describe_runs(view);
+    char *script = NULL, *name = figure_file(figure, chart->name, part), *heading = describe_runs(view);
     size_t size;
     struct words modes = chart_modes(chart), labels = chart_labels(chart);
     struct layout l = lay_out(chart, heading, &modes, &labels);

@@ -363,7 +363,7 @@ static void put_page(const struct page *page, const struct panels *panels, const
             put_rows(out, &courses[i], i + 1);
     }
     if (!is_few(&courses[0]))
-        put_bits_palette(page, panels->left + (double)panels->columns * (panels->width + panels->gap),
+        put_palette(page, colours_of_bits, panels->left + (double)panels->columns * (panels->width + panels->gap),
                          panels->bottom + STRIP + ROW_GAP, fmin(2, main_height(&courses[0])));
     for (size_t i = 0; i < panels->count; i++)
         put_panel(page, panels, i, courses, costs);

@@ -200,7 +200,7 @@ static void put_page(const struct page *page, struct grid *grid, const char *nam
     fprintf(out, "set multiplot\nunset key\nunset grid\nunset border\nset xrange [-0.5:%g]\n"
                  "set yrange [%g:-0.5]\n",
             grid->budgets.count - 0.5, grid->tensor_count - 0.5);
-    put_bits_palette(page, left + grid->columns * (panel + GAP), bottom, page->height - bottom - HEADING - TOP);
+    put_palette(page, colours_of_bits, left + grid->columns * (panel + GAP), bottom, page->height - bottom - HEADING - TOP);
     fputs("set label 1 ", out);
     put_text(out, grid->chart->title);
     fprintf(out, " at screen 0.5, screen %.5f center\n\n", 1 - 0.55 * HEADING / page->height);
@@ -215,7 +215,7 @@ static void put_page(const struct page *page, struct grid *grid, const char *nam
 static bool draw_grid(const struct figure *figure, struct grid *grid, const char *part,
                       const struct output *output, struct error *error)
 {
-    char *script = NULL, *name = figure_file(figure, grid->chart, part);
+    char *script = NULL, *name = figure_file(figure, grid->chart->name, part);
     size_t size;
     double left = longest_name(grid) + 0.12, panel = panel_width(grid);
     struct page page = {

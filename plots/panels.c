@@ -41,7 +41,7 @@ static bool draw_line(const struct figure *figure, const struct chart *chart, co
 {
     char *part = chart->count > 1 ? format_text("%s-%s", line->label, line->mode) : xstrdup("");
     char *heading = format_text("%s, %s, %s", chart->title, line->label, line->mode);
-    char *name = figure_file(figure, chart, part), *script = NULL;
+    char *name = figure_file(figure, chart->name, part), *script = NULL;
     bool ok = f->script(panels, heading, name, &script, error) && output_script(output, name, script, error);
     free(script);
     free(name);

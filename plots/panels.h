@@ -6,7 +6,7 @@
 
 /* The line's cells, with only the runs that the figure can show. Inches. */
 struct panels {
-    struct cell *items;
+    struct cell *items;      /* NULL if the panels show something else: then the caller places them and puts their titles */
     size_t count, columns, rows;
     size_t left_out;         /* runs */
     double left, gap, width; /* of the axes: the first's left end, between two, of one */

@@ -23,12 +23,12 @@ struct line {
     size_t count;
 };
 
-/* What one figure shows: one data set, one model, and one value of each setting in which the FP32 references
- * differ, so that every line of a chart has the same reference. */
+/* What one figure shows: one data set, one model, one scenario with one strategy, and one value of each setting in which the
+ * FP32 references differ, so that every line of a chart has the same reference. */
 struct chart {
     char *name;  /* part of file names, "fashion-mnist-mlp"; "" if there is only one chart */
     char *title; /* "fashion-mnist, mlp" */
-    struct line *lines;
+    struct line *lines; /* none in a chart of references alone */
     size_t count;
     const struct record **references; /* finished FP32 runs */
     size_t reference_count;
@@ -37,10 +37,12 @@ struct chart {
 struct charts {
     struct chart *charts;
     size_t count;
+    const struct record **runs; /* the finished ones */
+    size_t run_count;
     size_t left_out; /* runs that did not finish */
 };
 
-/* Groups the runs, which must outlive the charts. False (and nothing to free) if no quantised run is
+/* Groups the runs, which must outlive the charts. False (and nothing to free) if no quantised or incremental run is
  * finished. */
 bool charts_make(const struct record *runs, size_t count, struct charts *, struct error *);
 void charts_free(struct charts *);
@@ -48,6 +50,7 @@ void charts_free(struct charts *);
 /* Distinct texts in order of first appearance: the rows and columns of panels. Texts are borrowed. */
 struct words { const char **items; size_t count; };
 size_t words_add(struct words *, const char *); /* the text's index */
+bool words_have(const struct words *, const char *);
 void words_free(struct words *);
 /* The chart's modes and its labels. */
 struct words chart_modes(const struct chart *);
@@ -86,16 +89,17 @@ void put_tic(FILE *script, const char *text);
 /* Line styles 1.. tell lines apart by colour, dashes and mark; REFERENCE_STYLE is the FP32
  * reference's, or a limit's; BLACK_STYLE a plain line's. */
 size_t line_style(size_t index);
+const char *line_dashes(size_t index); /* of that style, for dt */
 #define STYLES 8 /* by colour; from each to that of the same colour and an open mark */
 #define REFERENCE_STYLE 100
 #define BLACK_STYLE 101
 /* Inches that a text of the base font takes, roughly. */
 double text_width(const char *text);
-/* Colours of widths, with the bar in this place (inches). From DARK_BITS on, text on them is white. */
-void put_bits_palette(const struct page *, double left, double bottom, double height);
-#define LEAST_BITS 2
-#define MOST_BITS 8
-#define DARK_BITS 5.4
+/* Colours of a range of values, with the bar in this place (inches). From the script's variable `dark` on, text on them is
+ * white. The label names the bar. */
+struct colours { const char *label; double low, high, step; };
+void put_palette(const struct page *, struct colours, double left, double bottom, double height);
+extern const struct colours colours_of_bits;
 
 /* ---- where it goes (gnuplot.c) -------------------------------------------------------- */
 
@@ -118,9 +122,13 @@ struct figure {
     const char *name, *help;
     /* Draws one chart, as one file or several. */
     bool (*draw)(const struct figure *, const struct chart *, const struct output *, struct error *);
+    /* Instead, in a figure that groups runs in a way of its own: draws what it can of all finished ones. */
+    bool (*draw_runs)(const struct figure *, const struct charts *, const struct output *, struct error *);
 };
 extern const struct figure *const figures[]; /* NULL-terminated */
+/* Every figure that is chosen of every chart, also after one that failed, which stderr then tells. */
+bool draw_figures(const struct charts *, const bool *chosen, const struct output *);
 /* "accuracy-bits", or "accuracy-bits-CHART-PART" where there are several; what file names should not hold becomes a dash.
  * free() it. */
-char *figure_file(const struct figure *, const struct chart *, const char *part);
+char *figure_file(const struct figure *, const char *chart, const char *part);
 #endif

@@ -22,6 +22,7 @@ _Static_assert(sizeof styles / sizeof *styles == STYLES, "a style for each index
 
 /* Beyond the colours, open marks; beyond those, all over again. */
 size_t line_style(size_t index) { return index % (2 * STYLES) + 1; }
+const char *line_dashes(size_t index) { return styles[index % STYLES].dashes; }
 
 double text_width(const char *text)
 {
@@ -93,15 +94,18 @@ void page_place(const struct page *page, struct box box)
             box.bottom / page->height, (box.bottom + box.height) / page->height);
 }
 
+const struct colours colours_of_bits = {"Bits", 2, 8, 1};
+
 /* Light to dark in even steps of lightness (ColorBrewer YlGnBu), so that it reads in grey and without red or
  * green. */
-void put_bits_palette(const struct page *page, double left, double bottom, double height)
+void put_palette(const struct page *page, struct colours colours, double left, double bottom, double height)
 {
+    const double dark = 0.57; /* of the range */
     fprintf(page->script,
             "dark = %g\nset palette defined (0 '#ffffd9', 1 '#edf8b1', 2 '#c7e9b4', 3 '#7fcdbb', \\\n"
             "    4 '#41b6c4', 5 '#1d91c0', 6 '#225ea8', 7 '#0c2c84')\n"
-            "set cbrange [%d:%d]\nset cbtics 1 scale 0 offset -0.6,0\nset cblabel 'Bits' offset -0.8,0\n"
+            "set cbrange [%g:%g]\nset cbtics %g scale 0 offset -0.6,0\nset cblabel '%s' offset -0.8,0\n"
             "set colorbox user origin %.5f,%.5f size %.5f,%.5f border\n",
-            DARK_BITS, LEAST_BITS, MOST_BITS, left / page->width, bottom / page->height, 0.1 / page->width,
-            height / page->height);
+            colours.low + dark * (colours.high - colours.low), colours.low, colours.high, colours.step, colours.label,
+            left / page->width, bottom / page->height, 0.1 / page->width, height / page->height);
 }

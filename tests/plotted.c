@@ -4,6 +4,7 @@
 #include "support.h"
 #include "verbs.h"
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,60 @@ struct plotted demo_plotted(void)
     struct plotted file = new_plotted();
     plotted_demo(&file, "shapes");
     return file;
+}
+
+void make_incremental(struct record *run, const char *strategy)
+{
+    const size_t tasks = PLOTTED_TASKS;
+    record_text(run, "/settings/scenario", "incremental", "");
+    record_text(run, "/settings/strategy", strategy, "");
+    record_text(run, "/settings/init_classes", "2", "");
+    record_text(run, "/settings/increment", "2", "");
+    record_put(run, "/tasks/classes", RECORD_I64, 1, &tasks, (int64_t[]){2, 2, 2, 2}, "", "");
+    record_put(run, "/tasks/first", RECORD_I64, 1, &tasks, (int64_t[]){0, 2, 4, 6}, "", "");
+}
+
+void report_head(struct record *run, const char *head, double newest, double drop)
+{
+    enum { T = PLOTTED_TASKS };
+    double matrix[T * T], accuracy[T] = {0}, forgetting[T] = {NAN}, average = 0;
+    for (size_t after = 0; after < T; after++) {
+        for (size_t task = 0; task < T; task++) {
+            matrix[after * T + task] = task <= after ? newest - drop * (double)(after - task) : NAN;
+            accuracy[after] += task <= after ? matrix[after * T + task] / (double)(after + 1) : 0;
+        }
+        average += accuracy[after] / T;
+        if (after > 0)
+            forgetting[after] = newest - accuracy[after];
+    }
+    const struct { const char *path; int rank; const double *data; } fields[] = {
+        {"accuracy", 1, accuracy}, {"forgetting", 1, forgetting}, {"task_accuracy", 2, matrix}};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        char *path = format_text("/incremental/%s/%s", head, fields[i].path);
+        record_put(run, path, RECORD_F64, fields[i].rank, (size_t[]){T, T}, fields[i].data, "1", "");
+        free(path);
+    }
+    char *path = format_text("/metrics/%s_average_accuracy", head);
+    record_real(run, path, average, "1", "");
+    free(path);
+}
+
+void diagnose_run(struct record *run, size_t epochs, size_t layers, double cosine)
+{
+    char **names = xmalloc(layers * sizeof *names);
+    double *values = xmalloc(epochs * layers * sizeof *values);
+    for (size_t l = 0; l < layers; l++) {
+        names[l] = format_text("layer_%zu", l + 1);
+        for (size_t e = 0; e < epochs; e++)
+            values[e * layers + l] = cosine - 0.1 * (double)l + 0.001 * (double)e;
+    }
+    record_text(run, "/settings/acc_bits", "auto", "");
+    record_put(run, "/diagnostics/layer", RECORD_TEXT, 1, &layers, names, "", "");
+    record_put(run, "/diagnostics/gradient_cosine", RECORD_F64, 2, (size_t[]){epochs, layers}, values, "", "");
+    for (size_t l = 0; l < layers; l++)
+        free(names[l]);
+    free(names);
+    free(values);
 }
 
 void collect_plotted(struct plotted *file)
