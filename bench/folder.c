@@ -60,8 +60,9 @@ bool make_folders(const char *path, struct error *error)
         if (end)
             *end = '\0';
         struct stat status;
-        if (mkdir(part, 0777) != 0 && (stat(part, &status) != 0 || !S_ISDIR(status.st_mode)))
-            made = fail(error, "cannot make the folder %s: %s", part, strerror(errno));
+        int reason = mkdir(part, 0777) == 0 ? 0 : errno; /* stat's would hide it */
+        if (reason && (stat(part, &status) != 0 || !S_ISDIR(status.st_mode)))
+            made = fail(error, "cannot make the folder %s: %s", part, strerror(reason));
         if (!end)
             break;
         *end = '/';

@@ -22,8 +22,8 @@ char *dataset_search_places(void);
 /* The NAMEs of all files NAME.h5 in the places, sorted, each once; returns their number. Free each
  * name and the list. */
 size_t dataset_files(char ***names);
-/* Ends a failed reading: the error also names the set and says what helps, what was read is freed. Returns
- * false. */
+/* Ends a failed reading: the error also names the set and, unless help is NULL, says how to have good files (`data fetch`
+ * where there is a provider, or `help`); what was read is freed. Returns false. */
 bool dataset_fail(struct dataset *, const char *name, const char *help, struct error *);
 
 /* ---- bytes.c ---- */

@@ -124,8 +124,11 @@ static bool unpack(struct job *job)
             i++;
         job->root = ok ? xstrdup(job->unpacked) : NULL;
     }
-    if (unfit)
+    if (unfit) {
+        struct error ignored;
         set_aside(job, i);
+        tree_remove(job->unpacked, &ignored);
+    }
     return job->root != NULL;
 }
 

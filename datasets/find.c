@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Where data sets are searched, and what every data set has in common. */
 #include "datasets.h"
+#include "fetch.h"
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,5 +142,7 @@ bool dataset_fail(struct dataset *dataset, const char *name, const char *help, s
 {
     struct error problem = *error;
     dataset_free(dataset);
-    return fail(error, "data set %s: %.700s; %s", name, problem.text, help);
+    if (help && source_find(name))
+        return fail(error, "data set %s: %.600s; `bitsweep data fetch %s` gets it, or %s", name, problem.text, name, help);
+    return fail(error, "data set %s: %.700s%s%s", name, problem.text, help ? "; " : "", help ? help : "");
 }

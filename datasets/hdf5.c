@@ -176,8 +176,7 @@ static bool keep_users(struct content *content, double share, struct error *erro
     }
     size_t testing = choose_test_users(users, count, share, SPLIT_SEED, &chosen);
     for (size_t i = 0; i < part->count; i++)
-        for (size_t u = 0; u < testing; u++)
-            content->in_test[i] |= part->user[i] == chosen[u];
+        content->in_test[i] = is_among(chosen, testing, part->user[i]);
     char *list = value_list(chosen, testing);
     content->test_note = format_text("users %s", list);
     free(list);

@@ -29,7 +29,13 @@ static bool is_code(const char *word)
     return true;
 }
 
-/* "28, 7" as "7,28": each once, numbers rising. */
+static bool fail_list(const char *text, struct error *error)
+{
+    return fail(error, "'%s' is no list; valid: published, none, or up to %d numbers or letters like 7,28", text,
+                MAX_SENSOR_USERS);
+}
+
+/* "28, 07" as "7,28": each once, numbers rising. */
 static bool parse_list(const char *text, char **canonical, struct error *error)
 {
     char *words[MAX_SENSOR_USERS], *copy = xstrdup(text), *rest = copy, *word, *joined = NULL;
@@ -39,13 +45,15 @@ static bool parse_list(const char *text, char **canonical, struct error *error)
         if (!*word)
             continue;
         if (count == MAX_SENSOR_USERS || !is_code(word)) {
-            fail(error, "'%s' is no list of up to %d numbers or letters", text, MAX_SENSOR_USERS);
+            fail_list(text, error);
             goto out;
         }
+        while (word[0] == '0' && word[1])
+            word++;
         words[count++] = word;
     }
     if (count == 0) {
-        fail(error, "the list is empty");
+        fail_list(text, error);
         goto out;
     }
     qsort(words, count, sizeof *words, by_length_and_text);
@@ -267,14 +275,6 @@ void sensor_windows_add(const struct sensor_windows *w, struct sensor_reading *r
 
 /* ---- the division, and the whole set ----------------------------------------------------------------------------- */
 
-static bool is_among(const int64_t *values, size_t count, int32_t value)
-{
-    for (size_t i = 0; i < count; i++)
-        if (values[i] == value)
-            return true;
-    return false;
-}
-
 /* Appends a sample to a part, which may be the one that it comes from: it is never longer than what is read of that. */
 static void move_sample(struct part *to, const struct part *from, size_t i, size_t features)
 {
@@ -423,10 +423,13 @@ bool sensor_set_read(const struct sensor_set *set, const struct settings *settin
     *dataset = (struct dataset){.rank = 1};
     snprintf(dataset->name, sizeof dataset->name, "%s", set->name);
     SHA256Init(&reading.checksum);
-    bool ok = read_lists(&reading, error) && (reading.folder = dataset_find_folder(set->folders, error)) != NULL &&
-              set->read(&reading, error) && check_parts(&reading, error) && check_finite(&reading, error);
+    bool valid = read_lists(&reading, error);
+    bool readable = valid && (reading.folder = dataset_find_folder(set->folders, error)) != NULL &&
+                    set->read(&reading, error) && check_finite(&reading, error);
+    bool ok = readable && check_parts(&reading, error);
     if (ok)
         hand_over(&reading, dataset);
     close_reading(&reading);
-    return ok || dataset_fail(dataset, set->name, set->get, error);
+    /* Other files help only where these are at fault, not the settings. */
+    return ok || dataset_fail(dataset, set->name, valid && !readable ? set->get : NULL, error);
 }

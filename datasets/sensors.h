@@ -14,7 +14,7 @@ struct sensor_class { const char *code, *name; };
 
 struct sensor_reading;
 struct sensor_set {
-    const char *name, *get;                      /* get: how to have it, as a phrase */
+    const char *name, *get;                      /* get: how to have it by hand, as a phrase */
     const char *const *folders;                  /* its names, NULL-terminated */
     const struct sensor_class *classes;
     size_t class_count;

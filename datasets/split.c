@@ -7,7 +7,8 @@
 
 const struct param param_subset = {.name = "subset", .type = PARAM_INT, .fallback = "all",
     .choices = (const char *const[]){"all", NULL}, .min = 1, .max = 1e9,
-    .source = "ours", .help = "Training samples used, validation part included: all, or for quick studies the first so many of the set."};
+    .source = "ours", .help = "Training samples used, validation part included: all, or for quick studies the first so "
+                              "many of the set."};
 
 size_t subset_count(const struct settings *s, const struct dataset *described)
 {

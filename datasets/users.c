@@ -28,15 +28,15 @@ size_t choose_test_users(const int64_t *users, size_t count, double share, uint6
     return testing;
 }
 
-/* ---- dividing a loaded set ---- */
-
-static bool is_among(const int64_t *sorted, size_t count, int64_t value)
+bool is_among(const int64_t *values, size_t count, int64_t value)
 {
     for (size_t i = 0; i < count; i++)
-        if (sorted[i] == value)
+        if (values[i] == value)
             return true;
     return false;
 }
+
+/* ---- dividing a loaded set ---- */
 
 /* Distinct users of both parts; returns their number. */
 static size_t users_of(const struct dataset *dataset, int64_t **users)

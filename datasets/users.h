@@ -20,6 +20,8 @@ bool draws_test_users(const struct settings *);
  * (seed, STREAM_SPLIT). *chosen in rising order, malloced; returns their number. */
 size_t choose_test_users(const int64_t *users, size_t count, double share, uint64_t seed, int64_t **chosen);
 
+bool is_among(const int64_t *values, size_t count, int64_t value);
+
 /* Pools both parts of a loaded set and divides them anew by choose_test_users. Samples keep the order that they have,
  * training part first. An attribute line "test_users=..." says who tests. False: the set names no users, or only one. */
 bool split_users(struct dataset *, double share, uint64_t seed, struct error *);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 extern const struct command cmd_data;
 TestSuite(fetch, .init = be_quiet);
@@ -203,7 +204,7 @@ Test(fetch, archives_that_reach_outside_are_refused)
         cr_expect(!there(&place, "made-folder"));
         cr_expect(!there(&place, ".fetched/made/evil.txt") && !there(&place, ".fetched/evil.txt"));
         cr_expect(!path_exists("/tmp/bitsweep-evil.txt"));
-        cr_expect(!there(&place, ".fetched/made/unpacked/link"));
+        cr_expect(!there(&place, ".fetched/made/unpacked"));
         free(path);
         remove_place(&place);
     }
@@ -257,6 +258,18 @@ Test(fetch, one_process_at_a_time)
     fclose(lock);
     fetch_or_fail(&place, &made, true);
     free(path);
+    remove_place(&place);
+}
+
+/* The reason is that of making the folder, not of looking for it afterwards. */
+Test(fetch, a_folder_that_cannot_be_made)
+{
+    struct place place = make_place();
+    char *link = file_in(place.to, "link"), *arguments = format_text("fetch dsads --to %s --from absent.zip", link);
+    cr_assert_eq(symlink("nowhere", link), 0);
+    expect_trouble(&cmd_data, arguments, EXIT_TROUBLE, "link: File exists");
+    free(arguments);
+    free(link);
     remove_place(&place);
 }
 

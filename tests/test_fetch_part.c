@@ -256,7 +256,7 @@ Test(fetch_sums, a_damaged_archive_is_refused)
     fputs("damage", file);
     fclose(file);
     expect_refusal(&place, &made, "made.zip is damaged");
-    cr_expect(!there(&place, "made-folder"));
+    cr_expect(!there(&place, "made-folder") && !there(&place, ".fetched/made/unpacked"));
     free(path);
     remove_place(&place);
 }
