@@ -18,6 +18,7 @@ const struct command cmd_table = {
     .summary = "Print means over seeds, or a row for each run.",
     .details =
         "One row for each combination of the settings that vary, with means ± standard deviations over seeds.\n"
+        "Of incremental runs also the accuracy of the head nme, the averages over the tasks, and forgetting.\n"
         "Runs that are not done are counted as failed and left out of the means. Where there are budgets on\n"
         "other costs than mean_bits, --per-run in csv and json has the columns COST_limit, COST_achieved and\n"
         "COST_miss of every cost.\n\n"
@@ -34,6 +35,11 @@ const struct command cmd_table = {
 
 static const struct metric default_metrics[] = {
     {"test_accuracy", "test accuracy %", "/metrics/test_accuracy", 100, "%.2f", true, false},
+    {"nme_accuracy", "nme %", "/metrics/nme_accuracy", 100, "%.2f", true, true},
+    {"cnn_average_accuracy", "average %", "/metrics/cnn_average_accuracy", 100, "%.2f", true, true},
+    {"nme_average_accuracy", "nme average %", "/metrics/nme_average_accuracy", 100, "%.2f", true, true},
+    {"cnn_forgetting", "forgetting %", "/metrics/cnn_forgetting", 100, "%.2f", true, true},
+    {"nme_forgetting", "nme forgetting %", "/metrics/nme_forgetting", 100, "%.2f", true, true},
     {"mean_bits", "mean bits", "/costs/mean_bits", 1, "%.3f", false, false},
     {"omega", "omega", "/reallocation/omega", 1, "%.4g", false, false},
     {"omega_uniform", "omega_uniform", "/reallocation/omega_uniform", 1, "%.4g", false, false},
@@ -90,12 +96,11 @@ static bool each_part(char *list, bool (*add)(struct table *, const char *part, 
 
 static bool add_key(struct table *table, const char *key, struct error *error)
 {
+    const struct names *const lists[] = {&table->varying, &table->seeds, &table->constant};
     struct names known = {0};
-    for (size_t i = 0; i < table->varying.count; i++)
-        names_add(&known, table->varying.items[i]);
-    names_add(&known, "seed");
-    for (size_t i = 0; i < table->constant.count; i++)
-        names_add(&known, table->constant.items[i]);
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
+        for (size_t i = 0; i < lists[l]->count; i++)
+            names_add(&known, lists[l]->items[i]);
     bool ok = false;
     for (size_t i = 0; i < known.count; i++)
         ok = ok || strcmp(known.items[i], key) == 0;
@@ -163,6 +168,8 @@ static bool find_metric(const struct table *table, const char *name, struct metr
         return true;
     struct names known = {0};
     names_of_run_columns(&known);
+    for (size_t i = 0; i < DEFAULT_METRICS; i++)
+        names_add(&known, default_metrics[i].name);
     for (size_t b = 0; b < table->budget_count; b++)
         names_add(&known, table->budgets[b].name);
     char *valid = names_joined(&known);
@@ -215,7 +222,7 @@ static void add_default_metrics(struct table *table)
 /* by, metrics: lists that are split in place and pointed into, or NULL. */
 static bool choose_columns(struct table *table, char *by, char *metrics, struct error *error)
 {
-    results_keys(&table->results, &table->varying, &table->constant);
+    results_keys(&table->results, &table->varying, &table->constant, &table->seeds);
     describe_budgets(table);
     if (by && !each_part(by, add_key, table, error))
         return false;
@@ -370,6 +377,7 @@ static int run_table(int argc, char **argv)
     names_free(&table.keys);
     names_free(&table.varying);
     names_free(&table.constant);
+    names_free(&table.seeds);
     free(table.metrics);
     free_budgets(&table);
     free(by);

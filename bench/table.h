@@ -17,7 +17,7 @@ struct metric {
 
 struct table {
     struct results results;
-    struct names varying, constant; /* keys of settings */
+    struct names varying, constant, seeds; /* keys of settings */
     struct names keys;              /* those that the rows show */
     struct metric *metrics;
     size_t metric_count;

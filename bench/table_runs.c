@@ -57,7 +57,7 @@ void names_of_run_columns(struct names *names)
             names_add(names, columns[c].name);
 }
 
-/* All columns: the fixed ones, budgets, the other settings that vary, the metrics asked for that have none yet. */
+/* All columns: the fixed ones, budgets, the other settings and seeds that vary, the metrics asked for that have none yet. */
 struct columns { struct column *items; size_t count; };
 
 static void add_column(struct columns *all, struct column column)
@@ -70,7 +70,7 @@ static void add_column(struct columns *all, struct column column)
 
 static struct columns all_columns(const struct table *table)
 {
-    size_t most = COLUMNS + table->budget_count + table->varying.count + table->metric_count;
+    size_t most = COLUMNS + table->budget_count + table->varying.count + table->seeds.count + table->metric_count;
     struct columns all = {xmalloc(most * sizeof *all.items), 0};
     for (size_t c = 0; c < COLUMNS; c++)
         add_column(&all, columns[c]);
@@ -78,6 +78,8 @@ static struct columns all_columns(const struct table *table)
         add_column(&all, (struct column){table->budgets[b].name, table->budgets[b].path, COLUMN_METRIC});
     for (size_t k = 0; k < table->varying.count; k++)
         add_column(&all, (struct column){table->varying.items[k], NULL, COLUMN_SETTING});
+    for (size_t k = 0; k < table->seeds.count; k++)
+        add_column(&all, (struct column){table->seeds.items[k], NULL, COLUMN_SETTING});
     for (size_t m = 0; m < table->metric_count; m++)
         add_column(&all, (struct column){table->metrics[m].name, table->metrics[m].path, COLUMN_METRIC});
     return all;
@@ -149,9 +151,9 @@ static char *text_or_dash(const char *text) { return xstrdup(text ? text : "-");
 /* For reading: the settings that vary and the metrics of the other table. */
 struct grid run_grid(const struct table *table)
 {
-    size_t keys = table->keys.count, count = keys + 3 + table->metric_count;
+    size_t keys = table->keys.count, seeds = table->seeds.count, count = keys + seeds + 2 + table->metric_count;
     bool *left = xcalloc(count, sizeof *left);
-    left[0] = left[keys + 2] = true;
+    left[0] = left[1 + keys + seeds] = true;
     for (size_t k = 0; k < keys; k++)
         left[1 + k] = key_is_words(table, table->keys.items[k]);
     struct grid grid = grid_new(count, left);
@@ -159,7 +161,8 @@ struct grid run_grid(const struct table *table)
     grid_add(&grid, xstrdup("id"));
     for (size_t k = 0; k < keys; k++)
         grid_add(&grid, xstrdup(table->keys.items[k]));
-    grid_add(&grid, xstrdup("seed"));
+    for (size_t k = 0; k < seeds; k++)
+        grid_add(&grid, xstrdup(table->seeds.items[k]));
     grid_add(&grid, xstrdup("status"));
     for (size_t m = 0; m < table->metric_count; m++)
         grid_add(&grid, xstrdup(table->metrics[m].header));
@@ -168,7 +171,8 @@ struct grid run_grid(const struct table *table)
         grid_add(&grid, text_or_dash(record_get_text(run, "/id", NULL)));
         for (size_t k = 0; k < keys; k++)
             grid_add(&grid, text_or_dash(run_setting(run, table->keys.items[k])));
-        grid_add(&grid, text_or_dash(run_setting(run, "seed")));
+        for (size_t k = 0; k < seeds; k++)
+            grid_add(&grid, text_or_dash(run_setting(run, table->seeds.items[k])));
         grid_add(&grid, text_or_dash(record_get_text(run, "/status", NULL)));
         for (size_t m = 0; m < table->metric_count; m++) {
             double value = NAN;

@@ -275,6 +275,17 @@ static double names_width(const struct course *c)
     return width;
 }
 
+/* Of 1, 2, 5, 10, 20 ..: the least with at most so many tics that their numbers stand apart. */
+static int64_t tic_step(int64_t steps)
+{
+    int64_t step = 1, decade = 1;
+    for (int i = 1; steps / step > (steps < 100 ? 7 : steps < 1000 ? 5 : 4); i++) {
+        decade *= i % 3 == 0 ? 10 : 1;
+        step = decade * (i % 3 == 0 ? 1 : i % 3 == 1 ? 2 : 5);
+    }
+    return step;
+}
+
 static void put_panel(const struct page *page, const struct panels *panels, size_t i, const struct course *courses,
                       struct words *costs)
 {
@@ -284,7 +295,8 @@ static void put_panel(const struct page *page, const struct panels *panels, size
     double height = main_height(c), kinds_left = (panels->left - names_width(c) - 0.17) / page->width;
     page_place(page, panel_box(panels, page, i, PANEL_TITLE, height));
     put_panel_title(out, panels, i, "");
-    fprintf(out, "set xrange [0:%lld]\nset format x ''\nset xlabel ''\nset xtics autofreq\n", (long long)c->steps);
+    fprintf(out, "set xrange [0:%lld]\nset format x ''\nset xlabel ''\nset xtics %lld\n", (long long)c->steps,
+            (long long)tic_step(c->steps));
     fprintf(out, "set ylabel '%s' offset 0.3,0\nset format y '%s'\n", first && is_few(c) ? "Bits" : "", first ? "%g" : "");
     if (is_few(c)) {
         put_stairs(out, c, i + 1);
@@ -416,12 +428,21 @@ static bool script_of(struct panels *panels, const char *heading, const char *na
     return ok;
 }
 
-/* Runs that decide once have nothing to show. */
-static bool shows(const struct record *run) { return count_of(run, "/reallocation/step") > 1; }
+/* Widths that stay have nothing to show; uniform ones are decided again for each task of an incremental run. */
+static bool shows(const struct record *run)
+{
+    size_t decisions = count_of(run, "/reallocation/step"), tensors = count_of(run, "/tensors/name");
+    const struct field *bits = field_of(run, "/reallocation/bits", RECORD_F32, decisions * tensors);
+    const float *widths = bits ? bits->data : NULL;
+    bool changed = !bits && decisions > 1; /* damaged: read_course says so */
+    for (size_t i = tensors; bits && i < decisions * tensors; i++)
+        changed |= widths[i] != widths[i - tensors];
+    return changed;
+}
 
 static bool draw(const struct figure *figure, const struct chart *chart, const struct output *output, struct error *error)
 {
-    static const struct line_figure lines = {shows, "widths decided once", script_of};
+    static const struct line_figure lines = {shows, "widths never change", script_of};
     return draw_lines(figure, chart, output, error, &lines);
 }
 

@@ -14,7 +14,7 @@
 #define KEY_SPACE 0.1
 #define SAMPLE 0.32     /* of a line in the legend */
 #define KEY_SAMPLE 0.5  /* that and the space beside it and its text */
-#define MOST_TICS 12    /* one for each whole number */
+#define MOST_TICS 10    /* one for each whole number */
 #define MOST_MARKS 40   /* points of a curve; marks of more run together */
 
 /* ---- how curves look ------------------------------------------------------------------ */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "runs.h"
+#include "../results/grouping.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,8 @@ const char *setting_of(const struct record *run, const char *key)
 {
     char path[256];
     snprintf(path, sizeof path, PREFIX "%s", key);
-    return record_get_text(run, path, "");
+    const char *value = record_get_text(run, path, "");
+    return strcmp(key, "class_seed") == 0 && *value && draws_classes(value) ? "drawn" : value;
 }
 
 bool run_is_reference(const struct record *run) { return strcmp(setting_of(run, "allocator"), "none") == 0; }

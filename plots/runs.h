@@ -4,7 +4,8 @@
 #define BITSWEEP_PLOTS_RUNS_H
 #include "plots.h"
 
-const char *setting_of(const struct record *, const char *key); /* "" if it does not read it */
+/* "" if it does not read it; "drawn" of any class_seed that draws the order of the classes: these are seeds too. */
+const char *setting_of(const struct record *, const char *key);
 bool run_is_reference(const struct record *);                    /* nothing is quantised */
 bool run_is_finished(const struct record *);
 bool run_is_incremental(const struct record *);

@@ -78,14 +78,18 @@ static int by_budget(const void *left, const void *right)
 
 static const struct record *first_run(const struct line *line) { return line->cells[0].runs[0]; }
 
-/* Whether another line of the same allocator and mode has another value of the key. */
+/* Whether another line of the same allocator and mode has another value of the key. A setting that only one of them reads
+ * does not count: it depends on another one, which counts. */
 static bool tells_apart(const struct chart *chart, const struct line *line, const char *key)
 {
-    for (size_t i = 0; i < chart->count; i++) {
-        const struct record *a = first_run(line), *b = first_run(&chart->lines[i]);
-        if (strcmp(setting_of(a, "mode"), setting_of(b, "mode")) == 0 &&
-            strcmp(setting_of(a, "allocator"), setting_of(b, "allocator")) == 0 &&
-            strcmp(setting_of(a, key), setting_of(b, key)) != 0)
+    const struct record *own = first_run(line);
+    const char *value = setting_of(own, key);
+    for (size_t i = 0; i < chart->count && *value; i++) {
+        const struct record *other = first_run(&chart->lines[i]);
+        const char *its_value = setting_of(other, key);
+        if (*its_value && strcmp(value, its_value) != 0 &&
+            strcmp(setting_of(own, "mode"), setting_of(other, "mode")) == 0 &&
+            strcmp(setting_of(own, "allocator"), setting_of(other, "allocator")) == 0)
             return true;
     }
     return false;
@@ -98,8 +102,7 @@ static void label_line(const struct chart *chart, struct line *line, const struc
         const char *key = keys->items[k];
         if (strcmp(key, "seed") == 0 || strcmp(key, "budget") == 0 || !tells_apart(chart, line, key))
             continue;
-        const char *value = setting_of(first_run(line), key);
-        char *longer = format_text("%s, %s %s", line->label, key, *value ? value : "unset");
+        char *longer = format_text("%s, %s %s", line->label, key, setting_of(first_run(line), key));
         free(line->label);
         line->label = longer;
     }

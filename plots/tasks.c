@@ -115,24 +115,69 @@ static part_of *choose_parts(const struct comparison *comparison)
     return choices[choice - 1];
 }
 
+/* The other curves that stand beside the references in one panel. */
+static size_t room_in(const struct group *group, size_t *others)
+{
+    size_t references = 0;
+    for (size_t i = 0; i < group->count; i++)
+        references += run_is_reference(group->series[i].stacks[0].runs[0]);
+    *others = group->count - references;
+    return references < MOST_CURVES ? MOST_CURVES - references : 1;
+}
+
+/* The references, and as many of the others as there is room for, after those of earlier sheets; free() the series. */
+static struct group sheet_of_group(const struct group *group, size_t sheet)
+{
+    struct group own = *group;
+    size_t others, room = room_in(group, &others), other = 0;
+    own.series = xmalloc((group->count + 1) * sizeof *own.series);
+    own.count = 0;
+    for (size_t i = 0; i < group->count; i++)
+        if (run_is_reference(group->series[i].stacks[0].runs[0]) || other++ / room == sheet)
+            own.series[own.count++] = group->series[i];
+    return own;
+}
+
+/* Groups that have something on this sheet, so many side by side. `files` counts what is written. */
+static bool draw_sheet(const struct figure *figure, const struct group *groups, size_t count, size_t sheet, const char *part,
+                       size_t *files, const struct output *output, struct error *error)
+{
+    struct group *own = xmalloc((count + 1) * sizeof *own);
+    size_t used = 0;
+    bool ok = true;
+    for (size_t g = 0; g < count; g++) {
+        size_t others, room = room_in(&groups[g], &others);
+        if (sheet == 0 || others > sheet * room)
+            own[used++] = sheet_of_group(&groups[g], sheet);
+    }
+    for (size_t first = 0; first < used && ok; first += COLUMNS) {
+        char *further = (*files)++ > 0 ? format_text("%s%s%zu", part, *part ? "-" : "", *files) : xstrdup(part);
+        ok = draw_groups(figure, own + first, used - first < COLUMNS ? used - first : COLUMNS, further, output, error);
+        free(further);
+    }
+    for (size_t g = 0; g < used; g++)
+        free(own[g].series);
+    free(own);
+    return ok;
+}
+
 static bool draw_part(const struct figure *figure, const struct comparison *comparison, part_of *of, const char *part,
                       const struct output *output, struct error *error)
 {
     struct group *groups = xmalloc((comparison->count + 1) * sizeof *groups);
-    size_t count = 0;
+    size_t count = 0, sheets = 1, files = 0;
     bool ok = true;
     for (size_t g = 0; g < comparison->count; g++) {
         groups[count] = part_of_group(&comparison->groups[g], of, part);
-        if (groups[count].count > 0)
-            count++;
-        else
+        if (groups[count].count == 0) {
             free(groups[count].series);
+            continue;
+        }
+        size_t others, room = room_in(&groups[count++], &others), needed = (others + room - 1) / room;
+        sheets = needed > sheets ? needed : sheets;
     }
-    for (size_t first = 0; first < count && ok; first += COLUMNS) {
-        char *further = first > 0 ? format_text("%s-%zu", part, first / COLUMNS + 1) : xstrdup(part);
-        ok = draw_groups(figure, groups + first, count - first < COLUMNS ? count - first : COLUMNS, further, output, error);
-        free(further);
-    }
+    for (size_t sheet = 0; sheet < sheets && ok; sheet++)
+        ok = draw_sheet(figure, groups, count, sheet, part, &files, output, error);
     for (size_t g = 0; g < count; g++)
         free(groups[g].series);
     free(groups);

@@ -113,19 +113,32 @@ static bool is_varying(const struct results *results, const char *key)
     return false;
 }
 
+bool draws_classes(const char *value) { return strcmp(value, "sorted") != 0; }
+
+static bool is_seed(const struct results *results, const char *key)
+{
+    const char *value;
+    if (strcmp(key, "class_seed") != 0)
+        return strcmp(key, "seed") == 0;
+    for (size_t i = 0; i < results->count; i++)
+        if ((value = run_setting(&results->runs[i], key)) != NULL && !draws_classes(value))
+            return false;
+    return is_varying(results, key);
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-void results_keys(const struct results *results, struct names *varying, struct names *constant)
+void results_keys(const struct results *results, struct names *varying, struct names *constant, struct names *seeds)
 {
     static const char *const first[] = {"dataset", "model", "mode", "allocator", "budget"};
     struct names others = {0}, all = {0};
     for (size_t i = 0; i < results->count; i++)
         for (size_t f = 0; f < results->runs[i].count; f++) {
             const char *path = results->runs[i].fields[f].path;
-            if (strncmp(path, SETTINGS, strlen(SETTINGS)) == 0 && strcmp(path, SETTINGS "seed") != 0)
+            if (strncmp(path, SETTINGS, strlen(SETTINGS)) == 0)
                 names_add(&others, path + strlen(SETTINGS));
         }
     if (others.count)
@@ -135,9 +148,12 @@ void results_keys(const struct results *results, struct names *varying, struct n
             names_add(&all, first[i]);
     for (size_t i = 0; i < others.count; i++)
         names_add(&all, others.items[i]);
-    *varying = *constant = (struct names){0};
-    for (size_t i = 0; i < all.count; i++)
-        names_add(is_varying(results, all.items[i]) ? varying : constant, all.items[i]);
+    *varying = *constant = *seeds = (struct names){0};
+    names_add(seeds, "seed");
+    for (size_t i = 0; i < all.count; i++) {
+        const char *key = all.items[i];
+        names_add(is_seed(results, key) ? seeds : is_varying(results, key) ? varying : constant, key);
+    }
     names_free(&others);
     names_free(&all);
 }

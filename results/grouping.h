@@ -19,9 +19,12 @@ bool run_number(const struct record *run, const char *path, double *value);
 /* The costs that some run has a budget of, in order of appearance; names_free() them. */
 struct names budget_costs(const struct results *);
 
-/* Keys of all settings of the runs: dataset, model, mode, allocator and budget first, then by name; seed left
- * out. A key is varying if two of the runs that read it have different values, else constant. names_free() both. */
-void results_keys(const struct results *, struct names *varying, struct names *constant);
+/* Keys of all settings of the runs: dataset, model, mode, allocator and budget first, then by name. A key is varying if two
+ * of the runs that read it have different values, else constant; seed, and a class_seed that varies as seeds do, stand among
+ * the seeds instead. names_free() all three. */
+void results_keys(const struct results *, struct names *varying, struct names *constant, struct names *seeds);
+/* Of class_seed: whether the value draws an order of the classes, which then differs as results of seeds do. */
+bool draws_classes(const char *value);
 /* The value that a constant key has. */
 const char *constant_value(const struct results *, const char *key);
 

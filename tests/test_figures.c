@@ -163,16 +163,21 @@ static struct plotted file_with_decisions(size_t tensors)
 Test(figures, trajectories_as_stairs)
 {
     struct plotted file = file_with_decisions(4);
-    plotted_run(&file, (struct sample){"shapes", "fp", "uniform", "4", 1, 0.8, 4, {4, 4, 4, 4}, NULL, NULL});
+    struct record *still =
+        plotted_run(&file, (struct sample){"shapes", "fp", "uniform", "4", 1, 0.8, 4, {4, 4, 4, 4}, NULL, NULL});
+    add_decisions(still, 4);
+    record_put(still, "/reallocation/bits", RECORD_F32, 2, (size_t[]){3, 4}, (float[]){4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4}, "",
+               "");
     char *said = draw_plotted(&file, "--format png --figure bit-trajectories", EXIT_DONE),
          *script = drawn_file(&file, "bit-trajectories-dq-fp.gp");
-    expect_in(said, "bit-trajectories: 1 of 3 runs of shapes, mlp left out: widths decided once");
+    expect_in(said, "bit-trajectories: 1 of 3 runs of shapes, mlp left out: widths never change");
     expect_in(script, "fc1.weight, fc1.input, fc2.weight, fc2.input\n0 100 4 4 4 4\n30 75 2 3 4 5\n40 75 2 3 4 5\nEND\n");
     expect_in(script, "'shapes, mlp, dq, fp, seed 1 (of 2)'");
     expect_in(script, "using 1:($3+0.2625) with steps ls 1 dt solid");
     expect_in(script, "using 1:($4+0.0875) with steps ls 1 dt (9,5)");
     expect_in(script, "using 1:($6-0.2625) with steps ls 2 dt (9,5)");
     expect_in(script, "set xrange [0:40]");
+    expect_in(script, "set xtics 10\n");
     free(drawn_file(&file, "bit-trajectories-dq-fp.png"));
     free(script);
     free(said);

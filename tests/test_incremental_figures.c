@@ -108,6 +108,28 @@ Test(incremental_figures, tasks_of_many_runs)
     free_plotted(&file);
 }
 
+/* Beyond twelve curves of one strategy and head, further files, each with the float curve. */
+Test(incremental_figures, tasks_of_many_settings)
+{
+    struct plotted file = new_plotted();
+    incremental_run(&file, "dsads", "icarl", "fp", 1, 0.9);
+    for (int i = 0; i < 13; i++) {
+        char width[12];
+        snprintf(width, sizeof width, "%d", 8 + i);
+        record_text(incremental_run(&file, "dsads", "icarl", "hfqt", 1, 0.9), "/settings/acc_bits", width, "");
+    }
+    free(draw_plotted(&file, "--format png --figure tasks", EXIT_DONE));
+    char *first = drawn_file(&file, "tasks-icarl-cnn.gp"), *second = drawn_file(&file, "tasks-icarl-cnn-2.gp");
+    expect_in(first, "hfqt, 4 bits, acc_bits 18, Accuracy");
+    cr_expect_not(strstr(first, "acc_bits 19"));
+    expect_in(second, "'FP32'");
+    expect_in(second, "hfqt, 4 bits, acc_bits 20, Accuracy");
+    cr_expect_not(strstr(second, "acc_bits 18"));
+    free(first);
+    free(second);
+    free_plotted(&file);
+}
+
 /* Runs with other settings are lines of their own, and say so. */
 Test(incremental_figures, further_settings)
 {
@@ -124,6 +146,24 @@ Test(incremental_figures, further_settings)
     expect_in(script, ": icarl, cnn, hfqt, 4 bits, acc_bits 8, Accuracy");
     expect_in(script, ": icarl, cnn, hfqt, 4 bits, acc_bits 32, Accuracy");
     free(script);
+    free_plotted(&file);
+}
+
+/* Orders that are drawn are averaged over, with their seeds; an order that is given is a line of its own. */
+Test(incremental_figures, orders_of_classes)
+{
+    static const char *const orders[] = {"42467", "88801", "sorted"};
+    struct plotted file = new_plotted();
+    for (int i = 0; i < 3; i++) {
+        record_text(incremental_run(&file, "dsads", "icarl", "fp", i + 1, 0.9), "/settings/class_seed", orders[i], "");
+        record_text(incremental_run(&file, "dsads", "icarl", "hfqt", i + 1, 0.9), "/settings/class_seed", orders[i], "");
+    }
+    free(draw_plotted(&file, "--format png --figure tasks,accuracy-bits", EXIT_DONE));
+    char *script = drawn_file(&file, "tasks.gp");
+    expect_in(script, ": icarl, cnn, hfqt, 4 bits, class_seed drawn, Accuracy (%)\n1 90 0 2\n");
+    expect_in(script, ": icarl, cnn, hfqt, 4 bits, class_seed sorted, Accuracy (%)\n1 90 0 1\n");
+    free(script);
+    free(drawn_file(&file, "accuracy-bits-class_seed-sorted.png"));
     free_plotted(&file);
 }
 

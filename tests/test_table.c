@@ -160,27 +160,37 @@ static struct record costed(const struct made *made, const char *budget, size_t 
     return record;
 }
 
+#define MOST 4
+
+/* FOLDER/NAME.h5 of these runs, which it frees; free() it. */
+static char *file_of(const char *folder, const char *name, struct record *runs, size_t count)
+{
+    const char *ids[MOST], *paths[MOST];
+    struct error error;
+    cr_assert_leq(count, MOST);
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = made_runs[i].id;
+        paths[i] = format_text("%s/%s.h5", folder, ids[i]);
+        record_text(&runs[i], "/id", ids[i], "");
+        cr_assert(store_write(paths[i], &runs[i], &error), "%s", error.text);
+        record_free(&runs[i]);
+    }
+    char *path = format_text("%s/%s.h5", folder, name);
+    cr_assert(store_collect(path, ids, paths, count, &(struct record){0}, &error), "%s", error.text);
+    for (size_t i = 0; i < count; i++)
+        free((char *)paths[i]);
+    return path;
+}
+
 /* FOLDER/costs.h5: one run with two budgets that misses the second by a quarter, and one with a mean width; free() it. */
 static char *costed_file(const char *folder)
 {
-    const char *ids[2], *paths[2];
     struct record runs[2] = {
         costed(&made_runs[1], "bops=25%,weight_bytes=1000", 2, (const char *const[]){"bops", "weight_bytes"},
                (const double[]){65536, 1000}, (const double[]){65000, 1250}),
         costed(&made_runs[2], "4", 1, (const char *const[]){"mean_bits"}, (const double[]){4}, (const double[]){3.75}),
     };
-    struct error error;
-    for (int i = 0; i < 2; i++) {
-        ids[i] = made_runs[1 + i].id;
-        paths[i] = format_text("%s/%s.h5", folder, ids[i]);
-        cr_assert(store_write(paths[i], &runs[i], &error), "%s", error.text);
-        record_free(&runs[i]);
-    }
-    char *path = format_text("%s/costs.h5", folder);
-    cr_assert(store_collect(path, ids, paths, 2, &(struct record){0}, &error), "%s", error.text);
-    for (int i = 0; i < 2; i++)
-        free((char *)paths[i]);
-    return path;
+    return file_of(folder, "costs", runs, 2);
 }
 
 Test(table, budgets_on_costs)
@@ -224,11 +234,79 @@ Test(table, budgets_on_costs)
     remove_folder(folder);
 }
 
+/* ---- incremental runs ---- */
+
+/* FOLDER/tasks.h5: float runs of four seeds, whose orders of classes come from other seeds; the second half has the head
+ * nme. free() it. */
+static char *incremental_file(const char *folder, const char *first_order)
+{
+    static const char *const seeds[] = {"1", "2", "3", "4"}, *const orders[] = {NULL, "88801", "seed", "42467"};
+    struct record runs[MOST];
+    for (size_t i = 0; i < MOST; i++) {
+        runs[i] = made_record(&made_runs[0]);
+        record_text(&runs[i], "/settings/seed", seeds[i], "");
+        record_text(&runs[i], "/settings/class_seed", i ? orders[i] : first_order, "");
+        record_text(&runs[i], "/settings/strategy", i < 2 ? "lwf" : "icarl", "");
+        record_real(&runs[i], "/metrics/cnn_average_accuracy", 0.8, "fraction", "");
+        record_real(&runs[i], "/metrics/cnn_forgetting", 0.25, "fraction", "");
+        if (i < 2)
+            continue;
+        record_real(&runs[i], "/metrics/nme_accuracy", 0.5 + 0.125 * (double)i, "fraction", "");
+        record_real(&runs[i], "/metrics/nme_average_accuracy", 0.9, "fraction", "");
+        record_real(&runs[i], "/metrics/nme_forgetting", 0.125, "fraction", "");
+    }
+    return file_of(folder, "tasks", runs, MOST);
+}
+
+Test(table, incremental_runs)
+{
+    char *folder = temporary_folder(), *path = incremental_file(folder, "42467"),
+         *arguments = format_text("%s --format latex", path);
+    expect_output(&cmd_table, arguments,
+                  "\\begin{tabular}{lrrrrrrrrrrrrr}\n\\toprule\n"
+                  "strategy & n & failed & test accuracy \\% & nme \\% & average \\% & nme average \\% & forgetting \\% & "
+                  "nme forgetting \\% & mean bits & omega & omega\\_uniform & budget miss & training s \\\\\n\\midrule\n"
+                  "lwf & 2 & 0 & 90.00 $\\pm$ 0.00 & - & 80.00 $\\pm$ 0.00 & - & 25.00 $\\pm$ 0.00 & - & 32.000 & "
+                  "- & - & - & 1.50 \\\\\n"
+                  "icarl & 2 & 0 & 90.00 $\\pm$ 0.00 & 81.25 $\\pm$ 8.84 & 80.00 $\\pm$ 0.00 & 90.00 $\\pm$ 0.00 & "
+                  "25.00 $\\pm$ 0.00 & 12.50 $\\pm$ 0.00 & 32.000 & - & - & - & 1.50 \\\\\n"
+                  "\\bottomrule\n\\end{tabular}\n");
+    free(arguments);
+    free(path);
+    remove_folder(folder);
+}
+
+Test(table, orders_of_classes_count_as_seeds)
+{
+    char *folder = temporary_folder(), *path = incremental_file(folder, "42467"),
+         *text = output_of(&cmd_table, path), *arguments = format_text("%s --per-run --metric test_accuracy", path);
+    cr_expect_not(strstr(text, "class_seed"), "%s", text);
+    char *runs = output_of(&cmd_table, arguments);
+    cr_expect(strstr(runs, "  strategy  seed  class_seed  status") && strstr(runs, "  icarl        3        seed  done"),
+              "%s", runs);
+    free(runs);
+    free(text);
+    free(arguments);
+    arguments = format_text("%s --by class_seed --metric test_accuracy --format csv", path);
+    text = output_of(&cmd_table, arguments);
+    cr_expect(strstr(text, "\n42467,2,0,0.9"), "%s", text);
+    free(text);
+    free(arguments);
+    free(path);
+
+    path = incremental_file(folder, "sorted");
+    text = output_of(&cmd_table, path);
+    cr_expect(strstr(text, "\nclass_seed  strategy  n") && strstr(text, "\nsorted      lwf       1"), "%s", text);
+    free(text);
+    free(path);
+    remove_folder(folder);
+}
+
 Test(table, bad_requests)
 {
     static const struct { const char *options, *words; } table[] = {
         {"--format xml", "valid: text, json, csv, latex"}, {"--format", "needs a value"},
-        {"--by nonsense", "mode, allocator, budget, seed"}, {"--metric nonsense", "test_accuracy"},
+        {"--by nonsense", "mode, allocator, budget, seed"}, {"--metric nonsense", "nme_forgetting"},
         {"--metric /no/such", "/no/such"}, {"--metric /settings/mode", "number"}, {"--per-run --by mode", "--by"},
         {"--what", "--what"}, {"second.h5", "second.h5"},
     };
