@@ -240,8 +240,9 @@ static const char *open_state(const uint8_t *bytes, size_t size, const char *wan
 }
 
 /* Reads the file and has `take` use its parts; take says why it cannot. */
-static enum checkpoint_found use_state(const struct checkpoint *checkpoint, const char *(*take)(struct reader, void *context),
-                                       void *context, struct error *error)
+static enum checkpoint_found use_state(const struct checkpoint *checkpoint,
+                                       const char *(*take)(struct reader, void *context), void *context,
+                                       struct error *error)
 {
     size_t size;
     struct reader parts = {0};

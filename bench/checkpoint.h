@@ -31,7 +31,8 @@ bool checkpoint_write(const struct checkpoint *, const struct kept *, struct err
 /* Overwrites the registered memory. CHECKPOINT_UNFIT: damaged, or of another run, build or machine; the error says which,
  * and the memory is as it was. */
 enum checkpoint_found { CHECKPOINT_NONE, CHECKPOINT_LOADED, CHECKPOINT_UNFIT };
-/* Copies one part of `size` bytes, which says what else must be registered before the whole can be read; as checkpoint_read. */
+/* Copies one part of `size` bytes, which says what else must be registered before the whole can be read; as
+ * checkpoint_read. */
 enum checkpoint_found checkpoint_peek(const struct checkpoint *, const char *name, void *data, size_t size, struct error *);
 enum checkpoint_found checkpoint_read(const struct checkpoint *, const struct kept *, struct error *);
 #endif

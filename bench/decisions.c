@@ -76,8 +76,9 @@ bool allocator_follow(struct allocator *a, struct net *net, const struct setting
     a->net = net;
     a->first_step = first_step;
     a->allocation = (struct allocation){
-        .settings = settings, .tensors = net->tensors, .ranges = net->ranges, .count = (int)net->tensor_count, .steps = steps,
-        .arena = arena, .kept = &a->kept, .probe = probe, .previous = a->state};
+        .settings = settings, .described = described, .tensors = net->tensors, .ranges = net->ranges,
+        .count = (int)net->tensor_count, .steps = steps, .arena = arena, .kept = &a->kept, .probe = probe,
+        .previous = a->state};
     a->sum_squares = arena_alloc(arena, 2 * net->count * sizeof(double));
     memset(a->priced, 0, sizeof a->priced);
     if (!a->ops->begin)

@@ -47,12 +47,12 @@ const struct quantiser_ops *run_quantiser(const struct settings *);
 /* The allocator must stay where it is. probe: NULL unless the allocator wants one. False: a budget cannot be priced. */
 bool allocator_begin(struct allocator *, struct net *, const struct settings *, const struct dataset *described, long steps,
                      struct probe *, struct arena *, struct error *);
-/* Goes on with the network of the next task, whose first step is first_step of the run; zeroed at first. The log stays where the
- * network has as many tensors as the one before, whose memory must still be there. */
+/* Goes on with the network of the next task, whose first step is first_step of the run; zeroed at first. The log stays
+ * where the network has as many tensors as the one before, whose memory must still be there. */
 bool allocator_follow(struct allocator *, struct net *, const struct settings *, const struct dataset *described, long steps,
                       long first_step, struct probe *, struct arena *, struct error *);
-/* Before each step of the task, and with step == steps after the last: new widths, logged; the budgets of a guarantee method are met, or
- * the program ends. */
+/* Before each step of the task, and with step == steps after the last: new widths, logged; the budgets of a guarantee
+ * method are met, or the program ends. */
 void allocator_step(struct allocator *, long step);
 /* Where net_backward should leave the squared gradients of this step, or NULL. */
 double *allocator_wants(struct allocator *, long step);

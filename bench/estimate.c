@@ -2,13 +2,14 @@
  * How long a run takes and how large its file gets: as finished runs of the same kind did, or else assumed
  * from the network's multiply-accumulates. */
 #include "../results/store.h"
+#include "exemplars.h"
 #include "folder.h"
 #include "identity.h"
 #include "memory.h"
 #include "nn/net.h"
 #include "plan.h"
 #include "settings.h"
-#include "exemplars.h"
+#include "strategy.h"
 #include "tasks.h"
 #include "../datasets/split.h"
 #include <dirent.h>
@@ -179,7 +180,8 @@ static double sample_seconds(const struct tensor *tensors, int count, const stru
     return seconds;
 }
 
-/* Samples that are trained on, each as often as it is. The forward passes of networks that only help count a third of a sample each. */
+/* Samples that are trained on, each as often as it is. The forward passes of networks that only help count a third of a
+ * sample each. */
 static double trained_samples(const struct settings *settings, const struct dataset *dataset)
 {
     double epochs = setting_real(settings, "epochs"), used = (double)subset_count(settings, dataset), samples = 0;

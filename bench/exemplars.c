@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "exemplars.h"
+#include "strategy.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -17,8 +17,8 @@ bool incremental_check(const struct settings *settings, const struct dataset *de
         return fail(error, "strategy %s needs a model with specialised blocks, which %s has not", name,
                     setting_text(settings, "model"));
     if (strategy->growth != GROWS_HEAD && probe_wanted(settings))
-        return fail(error, "strategy %s trains a part of a network, of which allocator %s can measure no sensitivities apart from "
-                    "training", name, setting_text(settings, "allocator"));
+        return fail(error, "strategy %s trains a part of a network, of which allocator %s can measure no sensitivities "
+                    "apart from training", name, setting_text(settings, "allocator"));
     return true;
 }
 

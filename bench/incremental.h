@@ -19,13 +19,14 @@ struct incremental {
 bool incremental_check(const struct settings *, const struct dataset *described, struct error *);
 
 /* The data set is loaded and, if users are to be divided anew, divided. */
-void incremental_begin(struct incremental *, const struct settings *, struct dataset *, const struct standardisation *, struct arena *);
+void incremental_begin(struct incremental *, const struct settings *, struct dataset *, const struct standardisation *,
+                       struct arena *);
 void incremental_end(struct incremental *);
 void incremental_keep(struct incremental *, struct kept *);
 /* Bit operations a sample of the forward passes that training the present task needs beside the trained network's own. */
 double incremental_extra_bops(const struct incremental *);
-/* After a task's training: the strategy's end of it, exemplars, and the heads on the test samples of all classes seen: the classifier's
- * score. */
+/* After a task's training: the strategy's end of it, exemplars, and the heads on the test samples of all classes seen: the
+ * classifier's score. */
 struct score incremental_finish_task(struct incremental *);
 void incremental_record(const struct incremental *, struct record *);
 #endif

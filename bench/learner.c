@@ -6,7 +6,8 @@
 
 /* ---- the networks of a task ---- */
 
-static struct net *build(struct learner *l, const struct cut *cut, const struct quantiser_ops *quantiser, struct arena *arena)
+static struct net *build(struct learner *l, const struct cut *cut, const struct quantiser_ops *quantiser,
+                         struct arena *arena)
 {
     struct net *net = arena_alloc(arena, sizeof *net);
     net_build_cut(net, l->settings, &l->seen, cut, setting_plug(l->settings, "mode"), quantiser, l->batch, arena);
@@ -32,14 +33,16 @@ static void freeze_task(struct learner *l, const struct net *trained)
     f->extractors[f->count++] = freeze(l, trained, &(struct cut){.first = block, .end = head});
 }
 
-static struct cut cut_of_task(const struct learner *l)
+struct cut task_cut(const struct settings *s, const struct tasks *tasks, size_t task, const struct dataset *seen)
 {
-    struct cut cut = {.classes = l->all, .head_bias = l->strategy->head_bias};
-    if (l->task == 0 || l->strategy->growth == GROWS_HEAD)
+    const struct strategy_ops *strategy = setting_plug(s, "strategy");
+    size_t old = tasks->first[task], all = tasks->first[task + 1];
+    struct cut cut = {.classes = all, .head_bias = strategy->head_bias};
+    if (task == 0 || strategy->growth == GROWS_HEAD)
         return cut;
-    cut.first = l->strategy->growth == GROWS_BLOCK ? model_block(l->settings, &l->seen) : 0;
-    cut.outside = l->frozen.count * net_feature_count(l->frozen.extractors[0]);
-    cut.auxiliary = l->all - l->old + 1;
+    cut.first = strategy->growth == GROWS_BLOCK ? model_block(s, seen) : 0;
+    cut.outside = task * model_feature_count(s, seen);
+    cut.auxiliary = all - old + 1;
     return cut;
 }
 
@@ -50,7 +53,8 @@ static bool is_constant(const struct learner *l)
     return !by_batch && !batches_augment(l->settings);
 }
 
-void learner_enter(struct learner *l, size_t task, struct net *net, const struct quantiser_ops *quantiser, struct arena *arena)
+void learner_enter(struct learner *l, size_t task, struct net *net, const struct quantiser_ops *quantiser,
+                   struct arena *arena)
 {
     struct net *trained = l->net;
     if (trained && l->strategy->growth != GROWS_HEAD)
@@ -59,7 +63,7 @@ void learner_enter(struct learner *l, size_t task, struct net *net, const struct
     l->old = l->tasks.first[task];
     l->all = l->tasks.first[task + 1];
     l->seen.classes = (int)l->all;
-    struct cut cut = cut_of_task(l);
+    struct cut cut = task_cut(l->settings, &l->tasks, task, &l->seen);
     net_build_cut(net, l->settings, &l->seen, &cut, setting_plug(l->settings, "mode"), quantiser, l->batch, arena);
     net_initialise(net);
     if (trained)

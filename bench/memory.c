@@ -3,6 +3,7 @@
 #include "decisions.h"
 #include "diagnostics.h"
 #include "probe.h"
+#include "strategy.h"
 #include "tasks.h"
 #include <math.h>
 #include <stdlib.h>

@@ -42,7 +42,8 @@ const struct param *const core_params[] = {
     &param_scenario, &param_strategy, &param_init_classes, &param_increment, &param_class_seed, &param_test_users,
     &param_memory, &param_memory_of, &param_exemplars,
     &(const struct param){.name = "epochs", .type = PARAM_INT, .fallback = "10", .min = 1, .max = 1e6,
-        .source = "ours", .help = "Passes over the training part, in incremental runs over each task's; the last epoch is reported."},
+        .source = "ours", .help = "Passes over the training part, in incremental runs over each task's; the last epoch is "
+                                  "reported."},
     &(const struct param){.name = "batch", .type = PARAM_INT, .fallback = "128", .min = 1, .max = 65536,
         .source = "pub", .help = "Samples a step; a partial last batch is kept."},
     &(const struct param){.name = "lr", .type = PARAM_REAL, .fallback = "0.05", .min = 0, .max = 1e3,

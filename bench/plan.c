@@ -104,7 +104,8 @@ static const struct {
     bool (*check)(const struct settings *, const struct dataset *described, struct error *);
     const char *key;
 } demands[] = {{incremental_check, "scenario"}, {subset_check, "subset"}, {batches_check, "dataset"},
-               {limits_check, "limits"}, {pin_check, "pin"}, {tie_check, "tie"}, {fixed_check, "bits"}, {budget_check, "budget"}};
+               {limits_check, "limits"}, {pin_check, "pin"}, {tie_check, "tie"}, {fixed_check, "bits"},
+               {budget_check, "budget"}};
 
 static bool meets_demands(const struct config *config, const struct settings *settings, const struct dataset *described,
                           struct error *error)

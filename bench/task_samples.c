@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Which training samples a task of an incremental run has: those of its classes, and what is remembered of the earlier ones. */
+ * Which training samples a task of an incremental run has: those of its classes, and what is remembered of the earlier
+ * ones. */
 #include "learner.h"
 #include "../datasets/split.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +72,9 @@ static size_t list_class(const struct learner *l, size_t class, uint32_t *out)
 {
     size_t count = 0;
     if (class < l->old && !l->strategy->keeps_all) {
-        count = l->strategy->keeps_exemplars ? l->exemplars.count[class] : 0;
+        if (!l->strategy->keeps_exemplars)
+            return 0;
+        count = l->exemplars.count[class];
         memcpy(out, l->exemplars.samples + class * l->exemplars.capacity, count * sizeof *out);
         return count;
     }
@@ -155,14 +157,11 @@ void learner_finish(struct learner *l)
 double *learner_class_means(struct learner *l)
 {
     size_t width = learner_feature_count(l);
-    double *means = xcalloc(l->all * width, sizeof *means);
+    double *means = xmalloc(l->all * width * sizeof *means);
     for (size_t class = 0; class < l->all; class++) {
         size_t count = l->exemplars.count[class];
         float *features = features_of(l, l->exemplars.samples + class * l->exemplars.capacity, count);
-        if (count)
-            class_mean(features, count, width, row_stride(width), means + class * width);
-        else
-            means[class * width] = NAN; /* never the nearest */
+        class_mean(features, count, width, row_stride(width), means + class * width);
         free(features);
     }
     return means;

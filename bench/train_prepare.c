@@ -150,8 +150,12 @@ bool trainer_prepare(struct trainer *t, struct error *error)
         incremental_begin(t->incremental, s, &t->dataset, &t->standardisation, &t->arena);
         t->tasks = t->incremental->learner.tasks.count;
     }
-    for (size_t task = 0; task < t->tasks; task++)
+    for (size_t task = 0; task < t->tasks; task++) {
+        if (task_sample_count(t, task) == 0)
+            return fail(error, "task %zu of %zu has no sample to train on: its classes have none in the training part, or "
+                        "all are held out", task + 1, t->tasks);
         t->steps += t->epochs * epoch_steps(t, task);
+    }
     t->order = arena_alloc(&t->arena, t->split.train_count * sizeof *t->order);
     t->labels = arena_alloc(&t->arena, t->batch * sizeof *t->labels);
     t->step_loss = arena_alloc(&t->arena, (size_t)t->steps * sizeof *t->step_loss);

@@ -114,7 +114,8 @@ static void record_timing(const struct trainer *t, struct record *record)
     double allocating = t->allocator.seconds + t->net->observing_seconds;
     record_real(record, "/timing/allocator_seconds", allocating, "s",
                 "the allocator alone: estimation, solver, learned widths' update");
-    record_real(record, "/timing/allocator_share", allocating / at->train_seconds, "fraction", "of the time of training steps");
+    record_real(record, "/timing/allocator_share", allocating / at->train_seconds, "fraction",
+                "of the time of training steps");
     /* Of earlier processes; the runner adds this one. */
     record_real(record, "/timing/wall_seconds", before->wall_seconds, "s", "");
     record_real(record, "/timing/cpu_seconds", before->cpu_seconds, "s", "");
@@ -135,7 +136,8 @@ void record_run(const struct trainer *t, struct record *record)
     measured_record(&t->allocator, record);
     diagnostics_record(&t->diagnostics, record);
     explain_record(&t->explanation, record);
-    record_costs(record, t->net, t->incremental ? &t->incremental->learner.seen : &t->dataset, t->place.bops_sum / (double)t->place.step);
+    record_costs(record, t->net, t->incremental ? &t->incremental->learner.seen : &t->dataset,
+                 t->place.bops_sum / (double)t->place.step);
     record_timing(t, record);
     if (t->diverged) {
         char *message = format_text("the loss was not finite in epoch %ld, step %ld", (long)t->place.epoch + 1,

@@ -3,6 +3,7 @@
 #include "../bench/bitsweep.h"
 #include "../bench/budgets.h"
 #include "../bench/decisions.h"
+#include "../bench/learner.h"
 #include "../bench/nn/net.h"
 #include "../bench/plugins.h"
 #include "../datasets/datasets.h"
@@ -31,8 +32,8 @@ const char *const plug_kind_names[PLUG_KINDS] = {
 #define MAX_PLUGS 24
 static const struct plug *tables[PLUG_KINDS][MAX_PLUGS] = {
     [PLUG_DATASET] = {&dataset_fashion_mnist.plug, &dataset_mnist.plug, &dataset_cifar10.plug,
-                      &dataset_cifar100.plug, &dataset_dsads.plug, &dataset_hapt.plug, &dataset_pamap2.plug, &dataset_uci_har.plug,
-                      &dataset_wisdm.plug, &dataset_synthetic.plug, &dataset_hdf5.plug},
+                      &dataset_cifar100.plug, &dataset_dsads.plug, &dataset_hapt.plug, &dataset_pamap2.plug,
+                      &dataset_uci_har.plug, &dataset_wisdm.plug, &dataset_synthetic.plug, &dataset_hdf5.plug},
     [PLUG_MODEL] = {&model_mlp.plug, &model_fcnet.plug, &model_lenet5.plug, &model_resnet20.plug, &model_resnet32.plug,
                     &model_resnet18.plug, &model_mobilenetv2.plug, &model_conv1d.plug},
     [PLUG_MODE] = {&mode_fp.plug, &mode_fqt.plug, &mode_hfqt.plug, &mode_luq.plug},
@@ -112,14 +113,11 @@ const char *model_check(const struct settings *settings, const struct dataset *d
     return "layers have at most 2^30 values a sample, in integer modes dense layers also a batch";
 }
 
-bool budget_check(const struct settings *settings, const struct dataset *described, struct error *error)
+static bool tensors_meet_budgets(const struct settings *settings, const struct dataset *described,
+                                 const struct tensor *tensors, int count, struct error *error)
 {
-    struct tensor tensors[MAX_TENSORS];
     float bits[MAX_TENSORS];
     struct budgets budgets;
-    if (!setting_has(settings, "budget"))
-        return true;
-    int count = net_tensors(settings, described, tensors);
     if (!budgets_open(settings, described, tensors, count, &budgets, error))
         return false;
     bool met = uniform_bits(tensors, count, budgets.items, budgets.count, bits);
@@ -146,4 +144,38 @@ bool budget_check(const struct settings *settings, const struct dataset *describ
     free(text);
     budgets_close(&budgets);
     return met;
+}
+
+static bool task_meets_budgets(const struct settings *settings, const struct dataset *described, const struct tasks *tasks,
+                               size_t task, struct error *error)
+{
+    struct tensor tensors[MAX_TENSORS];
+    struct error problem;
+    struct dataset seen = *described;
+    seen.classes = (int)tasks->first[task + 1];
+    struct cut cut = task_cut(settings, tasks, task, &seen);
+    int count = cut_tensors(settings, &seen, &cut, tensors);
+    return tensors_meet_budgets(settings, &seen, tensors, count, &problem)
+           || fail(error, "in task %zu of %zu, with %d classes: %s", task + 1, tasks->count, seen.classes, problem.text);
+}
+
+/* From the second task on networks only grow, so the first and the last are the extremes. */
+static bool tasks_meet_budgets(const struct settings *settings, const struct dataset *described, struct error *error)
+{
+    struct tasks tasks;
+    tasks_make(&tasks, settings, (size_t)described->classes);
+    bool good = task_meets_budgets(settings, described, &tasks, 0, error)
+                && task_meets_budgets(settings, described, &tasks, tasks.count - 1, error);
+    tasks_free(&tasks);
+    return good;
+}
+
+bool budget_check(const struct settings *settings, const struct dataset *described, struct error *error)
+{
+    struct tensor tensors[MAX_TENSORS];
+    if (!setting_has(settings, "budget"))
+        return true;
+    if (is_incremental(settings))
+        return tasks_meet_budgets(settings, described, error);
+    return tensors_meet_budgets(settings, described, tensors, net_tensors(settings, described, tensors), error);
 }

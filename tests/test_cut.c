@@ -254,6 +254,7 @@ Test(cut, ranges_go_by_the_names_of_layers)
         range->bits = 3 + (float)(i % 4);
         range->average = 100 + (double)i;
         range->weight = 1;
+        range->step_velocity = range->top_velocity = 5;
     }
     for (size_t i = 0; i < 3 * new.net.count; i++)
         new.net.ranges[i].max_bits = 7;
@@ -267,6 +268,7 @@ Test(cut, ranges_go_by_the_names_of_layers)
             cr_assert_eq(range->average, from[i] < 0 ? 0 : old.net.ranges[theirs[kind]].average);
             cr_assert(from[i] < 0 || range->bits == old.net.ranges[theirs[kind]].bits);
             cr_assert(range->kind == (enum tensor_kind)kind && range->max_bits == 7);
+            cr_assert(range->step_velocity == 0 && range->top_velocity == 0);
         }
     }
     cr_assert_eq(new.net.ranges[7].elements, 14);

@@ -3,6 +3,7 @@
 #include "support.h"
 #include "../bench/exemplars.h"
 #include "../bench/settings.h"
+#include "../bench/strategy.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

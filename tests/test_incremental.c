@@ -59,7 +59,8 @@ static bool is_among(const uint32_t *list, size_t count, uint32_t sample)
     return false;
 }
 
-/* The classes of the present task whole, of earlier ones what the strategy may keep, of later ones nothing; each sample once. */
+/* The classes of the present task whole, of earlier ones what the strategy may keep, of later ones nothing; each sample
+ * once. */
 static void expect_samples_of_task(const struct learner *l)
 {
     size_t *count = xcalloc(l->tasks.classes, sizeof *count), *size = xcalloc(l->tasks.classes, sizeof *size);
@@ -173,8 +174,8 @@ Test(incremental, budgets_hold_through_the_growth_of_the_head, .timeout = 120)
 /* The steps at which widths were decided. */
 static size_t decisions(const char *reallocate, int64_t *steps /* 64 */)
 {
-    struct settings s = make_settings(SMALL, QUICK, "strategy=finetune", "allocator=qbitopt", "budget=3.5", "tau=5", "fit_every=1",
-                                      reallocate, NULL);
+    struct settings s = make_settings(SMALL, QUICK, "strategy=finetune", "allocator=qbitopt", "budget=3.5", "tau=5",
+                                      "fit_every=1", reallocate, NULL);
     struct record record = whole_run(&s);
     const struct field *field = record_find(&record, "/reallocation/step");
     size_t count = field_count(field);
@@ -205,6 +206,65 @@ Test(incremental, reallocation_within_between_or_in_the_first_task, .timeout = 1
     cr_expect_gt(within, count);
     record_free(&record);
     settings_free(&s);
+}
+
+static float final_bits(const struct record *record, const char *tensor)
+{
+    const struct field *names = record_find(record, "/tensors/name"), *bits = record_find(record, "/bits/final");
+    for (size_t i = 0; i < field_count(names); i++)
+        if (strcmp(((char *const *)names->data)[i], tensor) == 0)
+            return ((const float *)bits->data)[i];
+    return NAN;
+}
+
+/* Patterns mean the whole model, of which memo trains a part, with an auxiliary classifier that nobody names. */
+Test(incremental, given_widths_are_those_of_the_whole_model, .timeout = 120)
+{
+    struct settings s = make_settings(SMALL, "samples=240", "epochs=1", "model=fcnet", "depth=4", "strategy=memo",
+                                      "mode=fqt", "allocator=fixed",
+                                      "bits=*.weight=4,*.input=6,first.*=8,last.weight=5", NULL);
+    struct record record = whole_run(&s);
+    cr_expect_eq(final_bits(&record, "auxiliary.weight"), 5);
+    cr_expect_eq(final_bits(&record, "auxiliary.input"), 6);
+    const struct field *bits = record_find(&record, "/bits/final");
+    for (size_t i = 0; i < field_count(bits); i++)
+        cr_expect_lt(((const float *)bits->data)[i], 8, "the first layer is frozen");
+    record_free(&record);
+    settings_free(&s);
+}
+
+/* ---- the old network's logits ---- */
+
+static bool tabulates(const char *option)
+{
+    struct settings s = make_settings(SMALL, QUICK, "strategy=icarl", "sample_shape=1-4-4", "mode=fqt", "budget=4", option,
+                                      NULL);
+    struct dataset dataset;
+    struct error error;
+    struct arena arena = {0};
+    struct standardisation none = {0};
+    struct net nets[2];
+    struct learner *l = xcalloc(1, sizeof *l);
+    const struct dataset_ops *ops = setting_plug(&s, "dataset");
+    cr_assert(ops->load(&s, &dataset, &error), "%s", error.text);
+    learner_begin(l, &s, &dataset, &none, 16, &arena);
+    for (size_t task = 0; task < 2; task++)
+        learner_enter(l, task, &nets[task], NULL, &arena);
+    bool found = l->old_table;
+    learner_end(l);
+    free(l);
+    arena_free(&arena);
+    dataset_free(&dataset);
+    settings_free(&s);
+    return found;
+}
+
+Test(incremental, the_old_network_is_asked_once_only_where_it_says_the_same_each_time)
+{
+    cr_expect(tabulates("augment_crop=0"));
+    cr_expect_not(tabulates("augment_crop=1"));
+    cr_expect_not(tabulates("augment_flip=true"));
+    cr_expect_not(tabulates("act_range=batch"));
 }
 
 /* ---- stopping and going on ---- */
@@ -247,10 +307,31 @@ Test(incremental, a_run_in_pieces_equals_the_whole_for_every_strategy, .timeout 
         expect_pieces_equal_the_whole(&s, i);
         settings_free(&s);
     }
-    struct settings s = make_settings(SMALL, QUICK, "strategy=icarl", "memory=14", "mode=fqt", "allocator=qbitopt", "budget=4", "tau=5",
-                                      "fit_every=2", NULL);
-    expect_pieces_equal_the_whole(&s, 99);
-    settings_free(&s);
+}
+
+Test(incremental, a_run_in_pieces_equals_the_whole_for_allocators_and_modes, .timeout = 240)
+{
+    static const struct { const char *strategy, *mode, *allocator, *option; } cases[] = {
+        {"strategy=icarl", "mode=fp", "allocator=none", "schedule=multistep"},
+        {"strategy=icarl", "mode=fqt", "allocator=qbitopt", "fit_every=2"},
+        {"strategy=bic", "mode=fqt", "allocator=qbitopt", "fit_source=float"},
+        {"strategy=der", "mode=hfqt", "allocator=qbitopt", "reallocate=between"},
+        {"strategy=bic", "mode=luq", "allocator=uniform", "act_range=batch"},
+        {"strategy=bic", "mode=fp", "allocator=dq", NULL},
+        {"strategy=memo", "mode=fp", "allocator=dq", "model=fcnet"},
+        {"strategy=icarl", "mode=fp", "allocator=fracbits", NULL},
+        {"strategy=icarl", "mode=fp", "allocator=uniform", "quantiser=lsq"},
+        {"strategy=icarl", "mode=fqt", "allocator=hawq", "hawq_draws=2"},
+        {"strategy=er", "mode=fqt", "allocator=random", NULL},
+    };
+    if (!freopen("/dev/null", "w", stderr))
+        die("cannot open /dev/null");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct settings s = make_settings(SMALL, QUICK, "memory=14", "budget=4", "tau=5", "milestones=2", "probe_samples=32",
+                                          cases[i].strategy, cases[i].mode, cases[i].allocator, cases[i].option, NULL);
+        expect_pieces_equal_the_whole(&s, 99 + i);
+        settings_free(&s);
+    }
 }
 
 Test(incremental, threads_change_nothing, .timeout = 120)
@@ -284,4 +365,40 @@ Test(incremental, what_makes_no_tasks_is_refused)
     expect_refused(make_settings(SMALL, "init_classes=9", "allocator=none", NULL), "more classes than the data set");
     expect_refused(make_settings(SMALL, "hidden=10", "strategy=memo", "allocator=none", NULL), "specialised blocks");
     expect_refused(make_settings(SMALL, "strategy=der", "allocator=hawq", "budget=4", NULL), "sensitivities");
+}
+
+static void expect_budget_refused(const char *strategy, const char *budget, const char *why)
+{
+    struct settings s = quick_run(strategy, "allocator=uniform", budget);
+    struct dataset described;
+    struct error error = {""};
+    const struct dataset_ops *ops = setting_plug(&s, "dataset");
+    cr_assert(ops->describe(&s, &described, &error), "%s", error.text);
+    cr_expect_eq(budget_check(&s, &described, &error), why == NULL, "%s %s: %s", strategy, budget, error.text);
+    cr_expect(!why || strstr(error.text, why), "%s", error.text);
+    dataset_free(&described);
+    settings_free(&s);
+}
+
+/* mlp 12-10-8-7: 256 weights at 2 bits are 64 bytes, with 3 classes 224, 56 bytes. der's last task has an auxiliary
+ * classifier of 3 x 8 more and reads 2 x 8 features more for each of 7 classes: 392, 98 bytes. */
+Test(incremental, budgets_that_some_task_cannot_meet_are_refused_before_training)
+{
+    expect_budget_refused("icarl", "budget=weight_bytes=64", NULL);
+    expect_budget_refused("icarl", "budget=weight_bytes=63", "in task 3 of 3, with 7 classes");
+    expect_budget_refused("icarl", "budget=weight_bytes=55", "in task 1 of 3, with 3 classes");
+    expect_budget_refused("der", "budget=weight_bytes=98", NULL);
+    expect_budget_refused("der", "budget=weight_bytes=97", "in task 3 of 3, with 7 classes");
+}
+
+Test(incremental, a_task_without_samples_is_refused)
+{
+    struct settings s = make_settings(SMALL, QUICK, "strategy=bic", "allocator=none", "memory=900", "memory_of=class",
+                                      "bic_validation=0.9", NULL);
+    struct record record = {0};
+    struct error error = {""};
+    cr_expect_not(train_run(&s, &(struct train_hooks){0}, &record, &error));
+    cr_expect(strstr(error.text, "task 2 of 3 has no sample to train on"), "%s", error.text);
+    record_free(&record);
+    settings_free(&s);
 }

@@ -2,7 +2,6 @@
  * Laying out a network: parameters, ranges, the modes' memory; and its first weights. */
 #include "nodes.h"
 #include "../parallel.h"
-#include "../rules.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,41 +42,12 @@ static void place_parameters(struct net *net, const struct net *original, struct
 
 /* ---- layers ---- */
 
-/* The tensor of the whole model that stands for this one: of its name, or of its kind at the classifier. */
-static const struct tensor *original_of(const struct tensor *tensor, const struct tensor *whole, int count)
-{
-    const struct tensor *found = NULL;
-    for (int i = 0; i < count; i++) {
-        if (strcmp(whole[i].name, tensor->name) == 0)
-            return &whole[i];
-        if (whole[i].kind == tensor->kind)
-            found = &whole[i];
-    }
-    return found;
-}
-
-/* A part of the model is under the rules for the whole. */
-static void follow_rules(struct net *net, const struct dataset *described)
-{
-    struct error error;
-    struct tensor whole[MAX_TENSORS];
-    int count = describe_model(net->model, net->settings, described, whole);
-    if (!rules_apply(net->settings, whole, count, &error))
-        die("%s", error.text); /* pin_check, limits_check and tie_check have refused it before */
-    for (struct tensor *tensor = net->tensors; tensor < net->tensors + net->tensor_count; tensor++) {
-        const struct tensor *original = original_of(tensor, whole, count);
-        tensor->choices = original->choices;
-        tensor->counted = original->counted;
-        tensor->group = original->group;
-    }
-}
-
 /* Ranges of all three kinds, also where the gradients' width is not allocated. */
 static void add_tensors(struct net *net, const struct dataset *described, size_t layers)
 {
     net->tensor_count = (size_t)describe_tensors(net->settings, net->nodes, net->node_count, net->tensors);
     if (net->quantiser)
-        follow_rules(net, described);
+        follow_rules(net->model, net->settings, described, net->tensors, (int)net->tensor_count);
     for (size_t i = 0; i < net->tensor_count; i++)
         net->ranges[i] = (struct range){.kind = net->tensors[i].kind, .elements = net->tensors[i].elements,
                                         .min_bits = tensor_least(&net->tensors[i]),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nodes.h"
+#include "../rules.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -93,7 +94,58 @@ void net_build_cut(struct net *net, const struct settings *settings, const struc
     net_build_part(net, setting_plug(settings, "model"), settings, described, cut, mode, quantiser, batch, arena);
 }
 
+/* ---- tensors ---- */
+
+const struct tensor *whole_tensor(const struct tensor *tensor, const struct tensor *whole, int count)
+{
+    const struct tensor *found = NULL;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(whole[i].name, tensor->name) == 0)
+            return &whole[i];
+        if (whole[i].kind == tensor->kind)
+            found = &whole[i];
+    }
+    return found;
+}
+
+void follow_rules(const struct model_ops *model, const struct settings *settings, const struct dataset *described,
+                  struct tensor *tensors, int count)
+{
+    struct error error;
+    struct tensor whole[MAX_TENSORS];
+    int whole_count = describe_model(model, settings, described, whole);
+    if (!rules_apply(settings, whole, whole_count, &error))
+        die("%s", error.text); /* pin_check, limits_check and tie_check have refused it before */
+    for (struct tensor *tensor = tensors; tensor < tensors + count; tensor++) {
+        const struct tensor *original = whole_tensor(tensor, whole, whole_count);
+        tensor->choices = original->choices;
+        tensor->counted = original->counted;
+        tensor->group = original->group;
+    }
+}
+
+int cut_tensors(const struct settings *settings, const struct dataset *described, const struct cut *cut, struct tensor *out)
+{
+    const struct model_ops *model = setting_plug(settings, "model");
+    struct node nodes[MAX_NODES + 1];
+    struct blueprint whole, part;
+    model_blueprint(&whole, model, settings, described);
+    cut_blueprint(&part, &whole, cut);
+    int count = describe_tensors(settings, nodes + 1, lay_out_graph(&part, nodes + 1), out);
+    follow_rules(model, settings, described, out, count);
+    return count;
+}
+
 /* ---- features ---- */
+
+size_t model_feature_count(const struct settings *settings, const struct dataset *described)
+{
+    struct node nodes[MAX_NODES + 1];
+    struct blueprint whole;
+    model_blueprint(&whole, setting_plug(settings, "model"), settings, described);
+    struct shape shape = nodes[lay_out_graph(&whole, nodes + 1)].in; /* of the last node: one stands before the first */
+    return positions(shape) * shape.c;
+}
 
 /* Without a classifier the last node is what another network's classifier will read. */
 static const struct node *features_of(const struct net *net, size_t *skipped)
@@ -153,7 +205,7 @@ static const char *layer_name(const struct net *net, size_t layer)
     return net->nodes[net->layers[layer].node].spec.name;
 }
 
-/* How many values there are, and which widths are allowed, stays the network's own. */
+/* How many values there are, which widths are allowed, and velocities stay the network's own. */
 static void copy_range(struct range *to, const struct range *from)
 {
     struct range own = *to;
@@ -161,6 +213,8 @@ static void copy_range(struct range *to, const struct range *from)
     to->elements = own.elements;
     to->min_bits = own.min_bits;
     to->max_bits = own.max_bits;
+    to->step_velocity = own.step_velocity;
+    to->top_velocity = own.top_velocity;
 }
 
 static void copy_ranges(struct net *net, size_t layer, const struct net *from, size_t other)

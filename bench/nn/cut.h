@@ -29,6 +29,14 @@ size_t model_block(const struct settings *, const struct dataset *described);
 void net_build_cut(struct net *, const struct settings *, const struct dataset *described, const struct cut *,
                    const struct mode_ops *, const struct quantiser_ops *, size_t batch, struct arena *);
 
+/* The allocatable tensors of a part, without building it, with the widths that the rules leave; returns their number. */
+int cut_tensors(const struct settings *, const struct dataset *described, const struct cut *,
+                struct tensor *out /* MAX_TENSORS */);
+/* The tensor of the whole model that stands for this one of a part: of its name, or of its kind at the classifier. */
+const struct tensor *whole_tensor(const struct tensor *, const struct tensor *whole, int count);
+
+/* Features that the whole model's classifier reads: positions × channels of its input. */
+size_t model_feature_count(const struct settings *, const struct dataset *described);
 /* What the classifier reads of the network itself: positions × channels of its input; of a part without classifier its
  * output. */
 size_t net_feature_count(const struct net *);

@@ -61,20 +61,25 @@ static void restore_stored_width(struct layer *layer, int bits)
         layer->w[i] = rintf(layer->w[i] / scale) * scale;
 }
 
+void net_store_weights(struct net *net)
+{
+    int stored = net_stored_bits(net);
+    for (size_t i = 0; stored < 32 && i < net->count; i++)
+        restore_stored_width(&net->layers[i], stored);
+    net_weights_changed(net);
+}
+
 void net_update(struct net *net, double lr)
 {
     float momentum = (float)setting_real(net->settings, "momentum");
     float decay = (float)setting_real(net->settings, "weight_decay");
-    int stored = net_stored_bits(net);
     for (size_t i = 0; i < net->parameter_count; i++) {
         const struct parameter *p = &net->parameters[i];
         if (p->gradient)
             kernels()->norms->descend(p->value, p->velocity, p->gradient, p->rows * p->stride, (float)lr, momentum,
                                       p->decays ? decay : 0);
     }
-    for (size_t i = 0; stored < 32 && i < net->count; i++)
-        restore_stored_width(&net->layers[i], stored);
-    net_weights_changed(net);
+    net_store_weights(net);
     if (net->quantiser && net->quantiser->update)
         for (size_t i = 0; i < 2 * net->count; i++)
             net->quantiser->update(&net->ranges[i], lr, momentum);

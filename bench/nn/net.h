@@ -140,6 +140,8 @@ void net_update(struct net *, double lr);
 
 /* Width at which the weights are kept between steps; 32: float32. */
 int net_stored_bits(const struct net *);
+/* Weights were changed: rounds them to that width. Codes made of them no longer hold. */
+void net_store_weights(struct net *);
 
 /* Gives the tensors new widths. */
 void net_set_bits(struct net *, const float *bits /* tensor_count */);

@@ -95,6 +95,9 @@ int describe_model(const struct model_ops *, const struct settings *, const stru
 #define AUXILIARY "auxiliary"
 /* The blueprint of a part of the model, changed as the cut says. */
 void cut_blueprint(struct blueprint *part, const struct blueprint *whole, const struct cut *);
+/* Gives a part's tensors what the rules (rules.h) demand of the whole model's. */
+void follow_rules(const struct model_ops *, const struct settings *, const struct dataset *described, struct tensor *,
+                  int count);
 /* NULL: the network has none. */
 static inline struct node *auxiliary_node(const struct net *net)
 {

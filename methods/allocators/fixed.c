@@ -3,7 +3,7 @@
 #include "fixed.h"
 #include "allocation.h"
 #include "../../bench/names.h"
-#include "../../bench/nn/net.h"
+#include "../../bench/nn/cut.h"
 #include "../../bench/params.h"
 #include "../../bench/rules.h"
 #include "../../bench/settings.h"
@@ -168,10 +168,15 @@ static bool assign(void *memory, long step, struct decision *decision)
 {
     const struct allocation *a = memory;
     struct error error;
+    struct tensor whole[MAX_TENSORS];
+    float bits[MAX_TENSORS];
     if (step > 0)
         return false;
-    if (!bits_of(a->settings, a->tensors, a->count, decision->bits, &error))
+    int count = net_tensors(a->settings, a->described, whole);
+    if (!bits_of(a->settings, whole, count, bits, &error))
         die("%s", error.text); /* fixed_check has refused it before */
+    for (int i = 0; i < a->count; i++)
+        decision->bits[i] = bits[whole_tensor(&a->tensors[i], whole, count) - whole];
     decision->solver = "fixed";
     return true;
 }

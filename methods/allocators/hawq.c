@@ -242,6 +242,12 @@ static double omega_of(const struct problem *p, const float *bits)
     return sum;
 }
 
+/* Incremental runs have no init: from the second task on they start from trained weights. */
+static bool starts_untrained(const struct allocation *a)
+{
+    return setting_has(a->settings, "init") ? setting_is(a->settings, "init", "scratch") : !a->previous;
+}
+
 /* Widths and solver's name of the decision: the solver's, unless they are worse than uniform ones. */
 static void solve(struct state *s, struct decision *decision)
 {
@@ -258,7 +264,7 @@ static void solve(struct state *s, struct decision *decision)
     decision->omega_uniform = omega_of(&problem, s->uniform);
     decision->optimal = info.optimal;
     snprintf(s->solver_text, sizeof s->solver_text, "%s%s", info.solver,
-             setting_is(a->settings, "init", "scratch") ? ", from untrained weights" : "");
+             starts_untrained(a) ? ", from untrained weights" : "");
     decision->solver = s->solver_text;
     if (decision->omega > decision->omega_uniform) {
         decision->omega = decision->omega_uniform;

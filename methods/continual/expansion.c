@@ -57,5 +57,5 @@ void expansion_finish(struct learner *l)
     float factor = (float)(mean_length(w, 0, l->old) / length);
     for (size_t i = l->old * w->stride; i < l->all * w->stride; i++)
         w->value[i] *= factor;
-    net_weights_changed(l->net);
+    net_store_weights(l->net);
 }

@@ -3,7 +3,7 @@
  * 2023). METHODS 6. */
 #ifndef BITSWEEP_EXPANSION_H
 #define BITSWEEP_EXPANSION_H
-#include "../../bench/bitsweep.h"
+#include "../../bench/strategy.h"
 
 extern const struct param param_auxiliary_weight;
 

@@ -3,7 +3,7 @@
  * weight × the gradient of their mean to the lesson's; columns that it does not speak of and paddings stay as they are. */
 #ifndef BITSWEEP_LOSSES_H
 #define BITSWEEP_LOSSES_H
-#include "../../bench/bitsweep.h"
+#include "../../bench/strategy.h"
 
 /* T of the distillation. */
 extern const struct param param_kd_temperature;

@@ -3,6 +3,7 @@
  * METHODS 5. */
 #include "../../bench/accounting.h"
 #include "../../bench/decisions.h"
+#include "../../bench/strategy.h"
 #include "../../bench/tasks.h"
 #include <stdlib.h>
 
