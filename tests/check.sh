@@ -86,7 +86,10 @@ if command -v valgrind >/dev/null && [ -x build/bitsweep ]; then
             "$OLDPWD/build/bitsweep" $verb "$OLDPWD/bench/sweeps/smoke.yaml" $small) >"$work/output.valgrind.$verb" 2>&1 \
             || { tail -n 20 "$work/output.valgrind.$verb"; bad "bitsweep $verb under valgrind"; }
     done
-    tool_logs "no valgrind finding in plan, run, collect" 'valgrind.'
+    (cd "$work" && valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --log-file="$work/valgrind.incremental.%p" \
+        "$OLDPWD/build/bitsweep" run "$OLDPWD/tests/incremental.yaml") >"$work/output.valgrind.incremental" 2>&1 \
+        || { tail -n 20 "$work/output.valgrind.incremental"; bad "incremental runs under valgrind"; }
+    tool_logs "no valgrind finding in plan, run, collect and incremental runs" 'valgrind.'
 fi
 
 skipped=$(wc -l <"$BITSWEEP_SKIP_LOG")
