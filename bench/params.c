@@ -65,9 +65,10 @@ const struct param *const core_params[] = {
         .source = "ours", .help = "Share of the training set kept for watching; it never selects anything by itself."},
     &param_subset, &param_augment_crop, &param_augment_flip, &param_augment_brightness,
     &(const struct param){.name = "standardise", .type = PARAM_CHOICE, .fallback = "channel",
-        .choices = WORDS("none", "channel"),
-        .source = "ours", .help = "Subtract mean and divide by deviation of the training part, per channel (a feature "
-                                  "vector's features are its channels)."},
+        .choices = WORDS("none", "channel", "range"),
+        .source = "ours", .help = "By the training part, per channel (a feature vector's features are its channels): subtract "
+                                  "the mean and divide by the deviation (channel), or map smallest and largest to 0 and 1 "
+                                  "(range)."},
     &(const struct param){.name = "init", .type = PARAM_CHOICE, .fallback = "scratch", .choices = WORDS("scratch", "float"),
         .used = is_quantised_offline,
         .source = "ours", .help = "Start from new weights, or from the weights of the FP32 run with the same settings, "

@@ -45,10 +45,12 @@ static bool prepare_data(struct trainer *t, struct error *error)
     if (draws && !split_users(&t->dataset, share, t->seed, error))
         return false;
     dataset_split(subset_count(s, &t->dataset), validation_share(s), t->seed, &t->split);
-    if (setting_is(s, "standardise", "channel")) {
+    if (setting_is(s, "standardise", "channel"))
         standardise_measure(&t->dataset, t->split.train, t->split.train_count, &t->standardisation);
+    if (setting_is(s, "standardise", "range"))
+        standardise_range(&t->dataset, t->split.train, t->split.train_count, &t->standardisation);
+    if (t->standardisation.channels)
         standardise_apply(&t->standardisation, &t->dataset);
-    }
     return true;
 }
 

@@ -42,6 +42,23 @@ void standardise_measure(const struct dataset *dataset, const uint32_t *indices,
     }
 }
 
+void standardise_range(const struct dataset *dataset, const uint32_t *indices, size_t count, struct standardisation *out)
+{
+    size_t channels = dataset->shape[0], plane = dataset->features / channels;
+    *out = (struct standardisation){channels, xcalloc(channels, sizeof *out->mean), xcalloc(channels, sizeof *out->deviation)};
+    for (size_t c = 0; c < channels; c++) {
+        double least = INFINITY, most = -INFINITY;
+        for (size_t i = 0; i < count; i++)
+            for (size_t j = 0; j < plane; j++) {
+                double x = (double)dataset->train.x[indices[i] * dataset->features + c * plane + j];
+                least = fmin(least, x);
+                most = fmax(most, x);
+            }
+        out->mean[c] = least;
+        out->deviation[c] = most > least ? most - least : 1;
+    }
+}
+
 static void apply_to_part(const struct standardisation *s, size_t features, struct part *part)
 {
     size_t plane = features / s->channels;

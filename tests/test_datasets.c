@@ -292,6 +292,36 @@ Test(datasets, standardisation_against_naive)
     }
 }
 
+Test(datasets, ranges_become_0_to_1_for_the_measured_samples)
+{
+    const uint32_t indices[] = {0, 3, 4, 11, 17, 29, 8, 2};
+    for (int rank = 1; rank <= 3; rank++) {
+        struct dataset dataset, raw;
+        struct standardisation s;
+        make_numbers(&dataset, rank);
+        make_numbers(&raw, rank);
+        size_t plane = dataset.features / 3;
+        standardise_range(&dataset, indices, 8, &s);
+        standardise_apply(&s, &dataset);
+        for (size_t c = 0; c < 3; c++) {
+            float least = INFINITY, most = -INFINITY;
+            for (size_t i = 0; i < 8; i++)
+                for (size_t k = 0; k < plane; k++) {
+                    size_t at = indices[i] * raw.features + c * plane + k;
+                    least = fminf(least, dataset.train.x[at]);
+                    most = fmaxf(most, dataset.train.x[at]);
+                    double span = c == 1 ? 1 : s.deviation[c];
+                    cr_expect_float_eq(dataset.train.x[at], ((double)raw.train.x[at] - s.mean[c]) / span, 1e-6);
+                }
+            cr_expect(least == 0 && most == (c == 1 ? 0 : 1), "channel %zu: %g to %g", c, (double)least, (double)most);
+            cr_expect(c != 1 || s.deviation[c] == 1, "a constant channel keeps its scale");
+        }
+        standardise_free(&s);
+        dataset_free(&dataset);
+        dataset_free(&raw);
+    }
+}
+
 /* ---- real sets --------------------------------------------------------------------------------- */
 
 Test(datasets, real_fashion_mnist)
