@@ -74,10 +74,11 @@ void quantise_in_range(const struct range *range, const float *x, size_t count, 
 
 /* ---- products ---- */
 
+/* A partial sum is one that is held against the limit: a finished tile's, or that after every addition. */
 static void count_sums(struct product_counts *counts, enum which_product which, const struct accumulator *acc, size_t sums,
                        size_t k, uint64_t saturated)
 {
-    size_t tile = acc->tile ? (size_t)acc->tile : k;
+    size_t tile = acc->at == ACC_AT_ADD ? 1 : acc->tile ? (size_t)acc->tile : k;
     counts->saturated[which] += saturated;
     counts->partial_sums[which] += sums * ((k + tile - 1) / tile);
 }
