@@ -102,7 +102,8 @@ static const struct param *const params[] = {
         .help = "Overlap of the classes: an MLP reaches about 99, 90 or 70 % on the test set."},
     &(const struct param){.name = "sample_shape", .type = PARAM_DIMS, .fallback = "flat", .min = 1, .max = 65536,
         .choices = (const char *const[]){"flat", NULL}, .source = "ours",
-        .help = "A vector of `features`, or, for convolutions, channels and length or channels, height and width joined by '-': 3-16-16. Neighbours are unrelated."},
+        .help = "A vector of `features`, or, for convolutions, channels and length or channels, height and width joined by "
+                "'-': 3-16-16. Neighbours are unrelated."},
     &(const struct param){.name = "features", .type = PARAM_INT, .fallback = "64", .min = 1, .max = 65536, .used = is_flat,
         .source = "ours", .help = "Features of a sample."},
     WHOLE("classes", "10", 2, 1000, "Classes; all have the same number of samples, give or take one."),
@@ -138,7 +139,8 @@ static bool shape_samples(const struct settings *settings, struct dataset *datas
     }
     size_t rank = setting_dims(settings, "sample_shape", axes, MAX_DIMS);
     if (rank < 2 || rank > 3)
-        return fail(error, "data set synthetic: sample_shape has %zu axes; valid: channels-length or channels-height-width", rank);
+        return fail(error, "data set synthetic: sample_shape has %zu axes; valid: channels-length or channels-height-width",
+                    rank);
     dataset->rank = (int)rank;
     dataset->features = 1;
     for (size_t i = 0; i < rank; i++)
