@@ -189,10 +189,11 @@ static struct layout lay_out(const struct chart *chart, const char *heading, con
     l.rows = (l.panels + COLUMNS - 1) / COLUMNS;
     l.columns = (l.panels + l.rows - 1) / l.rows;
     double panel = l.panels == 1 ? 1.35 * PANEL_WIDTH : PANEL_WIDTH;
-    l.page.width = fmax(LEFT + l.columns * panel + (l.columns - 1) * GAP + 0.1, text_width(heading) + 0.1);
     double entry = text_width("FP32");
     for (size_t i = 0; i < labels->count; i++)
         entry = fmax(entry, text_width(labels->items[i]));
+    l.page.width = fmax(LEFT + l.columns * panel + (l.columns - 1) * GAP + 0.1,
+                        fmax(text_width(heading) + 0.1, entry + KEY_SAMPLE + 0.1));
     size_t entries = labels->count + (chart->reference_count > 0);
     l.key_columns = (size_t)fmax(1, floor(l.page.width / (entry + KEY_SAMPLE)));
     l.key_rows = (entries + l.key_columns - 1) / l.key_columns;

@@ -67,18 +67,23 @@ static struct summary summary_of(const struct stack *stack, const char *path, st
     return summarise(values, stack->count);
 }
 
-/* A series that does not read the setting is a level. */
+/* A series that does not read the setting is a level. Along steps a value without runs, which may have failed, is a gap. */
 static struct curve curve_of(const struct series *series, struct axis *axis, const char *path, struct arena *arena)
 {
     const struct stack *stacks = series->stacks;
-    struct summary *summaries = arena_alloc(arena, series->count * sizeof *summaries);
-    double *at = arena_alloc(arena, series->count * sizeof *at);
+    struct summary *summaries = arena_alloc(arena, 2 * series->count * sizeof *summaries);
+    double *at = arena_alloc(arena, 2 * series->count * sizeof *at);
     bool level = series->count == 1 && !*stacks[0].at;
     struct curve curve = {.name = series->name, .variant = series->variant, .level = level, .at = at, .values = summaries,
                           .reference = run_is_reference(stacks[0].runs[0])};
     for (size_t k = 0; k < series->count; k++)
         if (*stacks[k].at || level) {
-            at[curve.count] = level ? 0 : place_of(axis, stacks[k].at);
+            double place = level ? 0 : place_of(axis, stacks[k].at);
+            if (axis->against->in_steps && curve.count > 0 && place > at[curve.count - 1] + 1) {
+                at[curve.count] = place - 1;
+                summaries[curve.count++] = summarise(NULL, 0);
+            }
+            at[curve.count] = place;
             summaries[curve.count++] = summary_of(&stacks[k], path, arena);
         }
     return curve;

@@ -12,6 +12,7 @@
 #define BELOW 0.4       /* numbers and label under the lowest row */
 #define KEY_ROW 0.17
 #define KEY_SPACE 0.1
+#define MARGIN 0.1      /* beside the legend */
 #define SAMPLE 0.32     /* of a line in the legend */
 #define KEY_SAMPLE 0.5  /* that and the space beside it and its text */
 #define MOST_TICS 10    /* one for each whole number */
@@ -55,6 +56,25 @@ static struct look look_of(struct looks *looks, const struct curve *curve)
 
 static double error_of(const struct summary *s) { return isfinite(s->error) ? s->error : 0; }
 
+/* gnuplot breaks a line at an empty one. */
+static void put_points(FILE *out, const struct curve_page *page, const struct curve *curve)
+{
+    bool begun = false, gap = false;
+    for (size_t i = 0; i < curve->count; i++) {
+        const struct summary *s = &curve->values[i];
+        if (!isfinite(s->mean)) {
+            gap = begun;
+            continue;
+        }
+        fputs(gap ? "\n" : "", out);
+        for (int end = 0; end <= curve->level; end++)
+            fprintf(out, "%.6g %.8g %.8g %zu\n", !curve->level ? curve->at[i] : end ? page->to : page->from, s->mean,
+                    error_of(s), s->count);
+        begun = true;
+        gap = false;
+    }
+}
+
 static void put_data(FILE *out, const struct curve_page *page)
 {
     fprintf(out, "# %s, mean, standard error (0: one seed), seeds\n", page->along);
@@ -63,14 +83,7 @@ static void put_data(FILE *out, const struct curve_page *page)
             const struct curve *curve = &page->panels[p].curves[c];
             fprintf(out, "$curve%zu_%zu << END\n# %s: %s%s%s, %s\n", p + 1, c + 1, page->panels[p].title, curve->name,
                     *curve->name ? ", " : "", curve->variant, page->measures[p / page->columns % page->measure_count].label);
-            for (size_t i = 0; i < curve->count; i++) {
-                const struct summary *s = &curve->values[i];
-                if (!isfinite(s->mean))
-                    continue;
-                for (int end = 0; end <= curve->level; end++)
-                    fprintf(out, "%.6g %.8g %.8g %zu\n", !curve->level ? curve->at[i] : end ? page->to : page->from, s->mean,
-                            error_of(s), s->count);
-            }
+            put_points(out, page, curve);
             fputs("END\n", out);
         }
     fputc('\n', out);
@@ -186,11 +199,17 @@ static void put_panel(const struct page *sheet, const struct panels *panels, con
 /* gnuplot's own key stands too low when it has several rows; this is put together of arrows and labels. In inches. */
 struct legend { const struct words *texts; size_t columns, rows; double column; };
 
+static double entry_width(const struct words *texts)
+{
+    double width = 0;
+    for (size_t i = 0; i < texts->count; i++)
+        width = fmax(width, text_width(texts->items[i]) + KEY_SAMPLE);
+    return width;
+}
+
 static struct legend legend_of(const struct words *texts, double width)
 {
-    struct legend legend = {texts, 1, 0, 0};
-    for (size_t i = 0; i < texts->count; i++)
-        legend.column = fmax(legend.column, text_width(texts->items[i]) + KEY_SAMPLE);
+    struct legend legend = {.texts = texts, .column = entry_width(texts)};
     legend.columns = (size_t)fmin((double)texts->count, fmax(1, floor(width / legend.column)));
     legend.rows = (texts->count + legend.columns - 1) / legend.columns;
     legend.columns = (texts->count + legend.rows - 1) / legend.rows;
@@ -237,13 +256,16 @@ static void put_legend(const struct page *sheet, const struct curve_page *page, 
 
 /* ---- the page ------------------------------------------------------------------------- */
 
-static struct panels place(const struct curve_page *page)
+/* Panels wide enough for their titles and for the legend's longest entry below them. */
+static struct panels place(const struct curve_page *page, const struct looks *looks)
 {
     static const double widths[] = {2.8, 2.4, 2.0, 1.6};
     struct panels panels = {.count = page->count, .columns = page->columns, .rows = page->rows, .left = LEFT, .gap = GAP,
                             .width = widths[page->columns < 4 ? page->columns - 1 : 3], .height = HEIGHT + PANEL_TITLE};
     for (size_t p = 0; p < page->count; p++)
         panels.width = fmax(panels.width, 1.05 * text_width(page->panels[p].title));
+    double columns = (double)panels.columns, entry = fmax(entry_width(&looks->names), entry_width(&looks->variants));
+    panels.width = fmax(panels.width, (entry + MARGIN - LEFT - RIGHT - (columns - 1) * GAP) / columns);
     return panels;
 }
 
@@ -271,8 +293,8 @@ bool draw_curves(const struct curve_page *page, const char *name, const struct o
     char *script = NULL;
     size_t size;
     struct looks looks = find_looks(page);
-    struct panels panels = place(page);
-    double width = panels_page(&panels, page->heading, RIGHT).width - 0.1;
+    struct panels panels = place(page, &looks);
+    double width = panels_page(&panels, page->heading, RIGHT).width - MARGIN;
     bool named = looks.names.count > 1;
     const struct legend legends[] = {legend_of(named ? &looks.names : &looks.variants, width),
                                      legend_of(&looks.variants, width)};

@@ -12,7 +12,7 @@ struct curve {
     bool level;                 /* the one value, from the left end to the right */
     size_t count;
     const double *at;
-    const struct summary *values; /* points whose mean is not finite are not drawn */
+    const struct summary *values; /* a point whose mean is not finite is a gap */
 };
 
 struct curve_panel {

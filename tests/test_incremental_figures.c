@@ -271,6 +271,32 @@ Test(incremental_figures, accumulators)
     free_plotted(&file);
 }
 
+/* A number of bits whose runs failed: no line leads across it. A legend of long entries stays on the page. */
+Test(incremental_figures, accumulators_that_failed)
+{
+    static const char *const widths[] = {"16", "12", "8", "4"};
+    struct plotted file = new_plotted();
+    for (int w = 0; w < 4; w++)
+        for (int at = 0; at < 2; at++)
+            if (w != 2 || at == 0) {
+                struct sample sample = {"shapes", "hfqt", "uniform", "4", 1, 0.8 - 0.1 * w, 4, QUANTISED, "acc_bits", widths[w]};
+                struct record *run = plotted_run(&file, sample);
+                record_text(run, "/settings/acc_overflow", at == 0 ? "saturate_the_sums_of_every_single_tile" : "wrap", "");
+            }
+    free(draw_plotted(&file, "--format png --figure accumulator,accuracy-bits", EXIT_DONE));
+    char *script = drawn_file(&file, "accumulator.gp");
+    expect_in(script, "acc_overflow wrap, Final accuracy (%)\n0 50 0 1\n\n2 70 0 1\n3 80 0 1\nEND\n");
+    expect_in(script, "every_single_tile, Final accuracy (%)\n0 50 0 1\n1 60 0 1\n2 70 0 1\n3 80 0 1\nEND\n");
+    cr_expect_not(strstr(script, "from -"), "an entry of the legend begins left of the page");
+    free(script);
+    script = drawn_file(&file, "accuracy-bits.gp");
+    double width = 0;
+    cr_assert(sscanf(strstr(script, "pdfcairo size "), "pdfcairo size %lf", &width) == 1);
+    cr_expect_gt(width, text_width("uniform, acc_bits 16, acc_overflow saturate_the_sums_of_every_single_tile"));
+    free(script);
+    free_plotted(&file);
+}
+
 /* ---- gradients ------------------------------------------------------------------------ */
 
 Test(incremental_figures, alignment)
